@@ -1,0 +1,5 @@
+"""envs."""
+
+
+def register_envs() -> None:
+    """Register."""
