@@ -1,1 +1,44 @@
-"""memory."""
+"""Memories: networks with a state that they read and write at every step. Needs torch only."""
+
+from .augment import AugmentedNetwork, augment
+from .checking import check_memory
+from .contract import SequenceMemory
+from .recurrent import GRU, LSTM, GRUState, LSTMState, NoMemory, NoState
+from .sparse_fast_weights import FastWeightState, SparseFastWeights
+from .stack import Stack
+from .state import (
+    State,
+    clone,
+    detach,
+    flatten_state,
+    map_state,
+    select_rows,
+    unflatten_state,
+    where_rows,
+    write_rows,
+)
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "AugmentedNetwork",
+    "FastWeightState",
+    "GRUState",
+    "LSTMState",
+    "NoMemory",
+    "NoState",
+    "SequenceMemory",
+    "SparseFastWeights",
+    "Stack",
+    "State",
+    "augment",
+    "check_memory",
+    "clone",
+    "detach",
+    "flatten_state",
+    "map_state",
+    "select_rows",
+    "unflatten_state",
+    "where_rows",
+    "write_rows",
+]

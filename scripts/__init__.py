@@ -1,1 +1,1 @@
-"""scripts."""
+"""Command lines: a module for each subcommand of ``driftwise``."""

@@ -1,5 +1,55 @@
-"""main."""
+"""The ``driftwise`` command: one subcommand for each script of this folder."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "train-agent": "train a memory agent on a shifting environment",
+    "evaluate-agent": "play agents and classic policies on the same held-out worlds",
+    "results": "fill and print the results of record",
+    "demo": "train a small agent, evaluate the shipped one, draw both",
+}
 
 
-def main() -> None:
-    """Run."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the subcommand that the command line names; errors of the user's are one line."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_usage())
+        return
+    command, *rest = arguments
+    if command == "--version":
+        from .. import __version__
+
+        print(f"driftwise {__version__}")
+        return
+    if command not in COMMANDS:
+        raise SystemExit(f"driftwise: no command {command!r}; there are {', '.join(COMMANDS)}")
+    # Imported only now: --help must not wait for torch.
+    script = importlib.import_module(f".{command.replace('-', '_')}", __package__)
+    try:
+        script.main(rest)
+    except (ValueError, TypeError, OSError, RuntimeError, FloatingPointError) as error:
+        if os.environ.get("DRIFTWISE_DEBUG"):
+            raise
+        raise SystemExit(f"driftwise {command}: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(f"\ndriftwise {command}: interrupted") from None
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: driftwise <command> [options]",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "driftwise <command> --help explains a command's options.",
+            "DRIFTWISE_DEBUG=1 shows where an error came from.",
+        ]
+    )

@@ -1,0 +1,105 @@
+"""Agents on disk without pickle: save, load, and the ones that come with the package."""
+
+import os
+from importlib.resources import as_file, files
+from typing import Any
+
+import torch
+from gymnasium.vector import VectorEnv
+from stable_baselines3.common.type_aliases import GymEnv
+from stable_baselines3.common.utils import check_for_correct_spaces
+
+from ..tracking import CheckpointError, load_checkpoint, save_checkpoint
+from .memory_ppo import MemoryPPO
+from .plain_spaces import space_from_plain, space_to_plain
+
+PRETRAINED = files(__package__) / "pretrained"
+
+
+def save_agent(
+    folder: str | os.PathLike[str], model: MemoryPPO, notes: dict[str, Any] | None = None
+) -> None:
+    """Write an agent's policy as safetensors and JSON.
+
+    What training needs beyond the policy is not kept (see
+    :func:`~driftwise.agents.training_state`).
+
+    Args:
+        folder: where; replaced atomically if it exists.
+        model: the agent. Its policy arguments must be plain data: a memory given by name.
+        notes: plain data to keep beside it, such as the environment and the training command.
+
+    Raises:
+        TypeError: if a policy argument is not plain data; names it.
+    """
+    agent = {
+        "observation_space": space_to_plain(model.observation_space),
+        "action_space": space_to_plain(model.action_space),
+        "policy_kwargs": model.policy_kwargs,
+        "memory_reset": model.memory_reset,
+        "policy": model.policy.state_dict(),
+    }
+    save_checkpoint(folder, agent, notes)
+
+
+def load_agent(
+    folder: str | os.PathLike[str],
+    env: GymEnv | VectorEnv | None = None,
+    device: torch.device | str = "auto",
+) -> MemoryPPO:
+    """Load an agent that :func:`save_agent` wrote; runs no code from the file.
+
+    Args:
+        folder: where it is.
+        env: an environment to go on training in; without one the agent can only ``predict``.
+        device: torch device.
+
+    Raises:
+        CheckpointError: if the folder is damaged, or holds something else.
+        ValueError: if ``env`` has other spaces than the agent's.
+    """
+    agent = load_checkpoint(folder)
+    if not isinstance(agent, dict) or "policy_kwargs" not in agent:
+        raise CheckpointError(f"{folder} must hold an agent, but it holds another checkpoint")
+    model = MemoryPPO(
+        "MemoryPolicy",
+        None,
+        memory_reset=agent["memory_reset"],
+        policy_kwargs=agent["policy_kwargs"],
+        device=device,
+        _init_setup_model=False,
+    )
+    model.observation_space = space_from_plain(agent["observation_space"])
+    model.action_space = space_from_plain(agent["action_space"])
+    model.n_envs = 1
+    if env is not None:
+        wrapped = model._wrap_env(env)  # type: ignore[arg-type]
+        check_for_correct_spaces(wrapped, model.observation_space, model.action_space)
+        model.env, model.n_envs = wrapped, wrapped.num_envs
+    model._setup_model()
+    model.policy.load_state_dict(agent["policy"])
+    return model
+
+
+def pretrained_names() -> list[str]:
+    """Names of the agents that come with the package."""
+    return sorted(entry.name for entry in PRETRAINED.iterdir() if entry.is_dir())
+
+
+def load_pretrained(
+    name: str, env: GymEnv | VectorEnv | None = None, device: torch.device | str = "auto"
+) -> MemoryPPO:
+    """Load an agent that comes with the package.
+
+    Args:
+        name: one of :func:`pretrained_names`.
+        env: as in :func:`load_agent`.
+        device: torch device.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if name not in pretrained_names():
+        raise ValueError(f"name must be one of {', '.join(pretrained_names())}, got {name!r}")
+    with as_file(PRETRAINED / name) as folder:
+        return load_agent(folder, env, device)

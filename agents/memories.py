@@ -1,0 +1,61 @@
+"""The memories an agent can be given by name."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ..memory import GRU, LSTM, NoMemory, SequenceMemory, SparseFastWeights, Stack
+
+MemoryFactory = Callable[..., SequenceMemory]
+"""A function from the input width (and keyword arguments) to a memory."""
+
+
+def fast_weights(width: int, *, num_layers: int = 2, **layer: Any) -> SequenceMemory:
+    """A residual stack of :class:`~driftwise.memory.SparseFastWeights` layers."""
+    return Stack(SparseFastWeights(width, **layer) for _ in range(num_layers))
+
+
+def recurrent(
+    kind: type[LSTM] | type[GRU], width: int, *, hidden_size: int = 64, num_layers: int = 1
+) -> SequenceMemory:
+    """A recurrent network of the given kind."""
+    return kind(width, hidden_size, num_layers=num_layers)
+
+
+def feed_forward(width: int, *, hidden_size: int = 64) -> SequenceMemory:
+    """No memory: two layers that see the present only."""
+    return NoMemory(width, hidden_size)
+
+
+MEMORIES: dict[str, MemoryFactory] = {
+    "sparse": fast_weights,
+    "dense": partial(fast_weights, num_slots=1, top_k=1),
+    "gru": partial(recurrent, GRU),
+    "lstm": partial(recurrent, LSTM),
+    "none": feed_forward,
+}
+
+
+def make_memory(memory: str | MemoryFactory, width: int, **kwargs: Any) -> SequenceMemory:
+    """Build a memory for inputs of a given width.
+
+    Args:
+        memory: a name in :data:`MEMORIES`, or a function called as ``memory(width, **kwargs)``.
+        width: size of the memory's inputs.
+        **kwargs: passed on to the memory.
+
+    Raises:
+        ValueError: for an unknown name, or arguments that the memory does not take.
+        TypeError: if the function returns something other than a ``SequenceMemory``.
+    """
+    if isinstance(memory, str):
+        if memory not in MEMORIES:
+            raise ValueError(f"memory must be one of {', '.join(MEMORIES)}, got {memory!r}")
+        memory = MEMORIES[memory]
+    try:
+        built = memory(width, **kwargs)
+    except TypeError as error:
+        raise ValueError(f"memory_kwargs do not fit the memory: {error}") from error
+    if not isinstance(built, SequenceMemory):
+        raise TypeError(f"memory must build a SequenceMemory, got {type(built).__name__}")
+    return built

@@ -1,0 +1,255 @@
+"""An actor-critic policy for stable-baselines3 around any sequence memory."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.distributions import (
+    DiagGaussianDistribution,
+    Distribution,
+    make_proba_distribution,
+)
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.preprocessing import get_action_dim
+from stable_baselines3.common.torch_layers import (
+    BaseFeaturesExtractor,
+    CombinedExtractor,
+    FlattenExtractor,
+    NatureCNN,
+)
+from stable_baselines3.common.type_aliases import Schedule
+from torch import Tensor, nn
+
+from ..memory.state import State, map_state
+from .memories import MemoryFactory, make_memory
+
+Observation = Tensor | dict[str, Tensor]
+
+
+class Decision(NamedTuple):
+    """What the policy decides for one step of every environment.
+
+    Attributes:
+        actions: (N, ...) sampled or most likely actions.
+        values: (N,) estimates of the return.
+        log_probs: (N,) log-probabilities of the actions.
+        state: memory state after the step.
+    """
+
+    actions: Tensor
+    values: Tensor
+    log_probs: Tensor
+    state: State
+
+
+class MemoryPolicy(BasePolicy):
+    """Encoder, one memory that actor and critic share, and a linear head for each.
+
+    Args:
+        observation_space: any space that stable-baselines3 supports: vectors, images, dictionaries.
+        action_space: ``Box``, ``Discrete``, ``MultiDiscrete`` or ``MultiBinary``.
+        lr_schedule: learning rate as a function of the remaining progress (1 to 0).
+        memory: name of a memory (see :data:`driftwise.agents.MEMORIES`), or a function from the
+            width to a :class:`~driftwise.memory.SequenceMemory` of that input size.
+        width: features that go into the memory.
+        memory_kwargs: further arguments for a memory given by name.
+        features_extractor_class: stable-baselines3 feature extractor; by default a CNN for images,
+            a combination for dictionaries, and the flat vector otherwise.
+        features_extractor_kwargs: its arguments.
+        log_std_init: initial logarithm of the standard deviation of continuous actions.
+        normalize_images: divide images by 255.
+        optimizer_class: any torch optimiser.
+        optimizer_kwargs: its arguments other than the learning rate.
+
+    Raises:
+        ValueError: for an unknown memory, or arguments that it does not take.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        lr_schedule: Schedule,
+        memory: str | MemoryFactory = "sparse",
+        width: int = 48,
+        memory_kwargs: dict[str, Any] | None = None,
+        features_extractor_class: type[BaseFeaturesExtractor] | None = None,
+        features_extractor_kwargs: dict[str, Any] | None = None,
+        log_std_init: float = 0.0,
+        normalize_images: bool = True,
+        optimizer_class: type[torch.optim.Optimizer] = torch.optim.Adam,
+        optimizer_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            observation_space,
+            action_space,
+            features_extractor_class or _default_extractor(observation_space),
+            features_extractor_kwargs,
+            normalize_images=normalize_images,
+            optimizer_class=optimizer_class,
+            # Adam's usual 1e-8 makes the first steps of PPO jump; this is PPO's customary value.
+            optimizer_kwargs={"eps": 1e-5} if optimizer_kwargs is None else optimizer_kwargs,
+        )
+        self.width, self.log_std_init = width, log_std_init
+        self.memory_name, self.memory_kwargs = memory, memory_kwargs or {}
+        self.features_extractor = self.make_features_extractor()
+        self.encoder = nn.Linear(self.features_extractor.features_dim, width)
+        self.memory = make_memory(memory, width, **self.memory_kwargs)
+        self.action_dist = make_proba_distribution(action_space)
+        size = self.memory.output_size
+        if isinstance(self.action_dist, DiagGaussianDistribution):
+            self.actor, self.log_std = self.action_dist.proba_distribution_net(size, log_std_init)
+        else:
+            self.actor = self.action_dist.proba_distribution_net(size)
+        self.critic = nn.Linear(size, 1)
+        # Near-uniform first actions, and values near zero.
+        nn.init.orthogonal_(self.actor.weight, 0.01)
+        nn.init.zeros_(self.actor.bias)
+        self.optimizer = optimizer_class(
+            self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs
+        )
+
+    def act(
+        self,
+        observation: Observation,
+        state: State,
+        start: Tensor | None,
+        *,
+        deterministic: bool = False,
+        in_place: bool = False,
+    ) -> Decision:
+        """Decide one step.
+
+        Args:
+            observation: (N, ...) observations.
+            state: memory state of N rows; None is the initial one.
+            start: (N,) bool, rows whose memory is reset first.
+            deterministic: take the most likely action instead of a sample.
+            in_place: let the memory overwrite ``state``.
+        """
+        encoded = self.encoder(self.extract_features(observation, self.features_extractor))
+        hidden, state = self.memory.step(encoded, state, start, in_place=in_place)
+        distribution = self._distribution(hidden)
+        actions = distribution.get_actions(deterministic=deterministic)
+        values = self.critic(hidden).squeeze(-1)
+        return Decision(actions, values, distribution.log_prob(actions), state)
+
+    def predict_values(
+        self, observation: Observation, state: State, start: Tensor | None
+    ) -> Tensor:
+        """Values (N,) of observations that follow the memory state; the state stays as it is."""
+        encoded = self.encoder(self.extract_features(observation, self.features_extractor))
+        return self.critic(self.memory.step(encoded, state, start)[0]).squeeze(-1)
+
+    def evaluate_actions(
+        self,
+        observations: Observation,
+        actions: Tensor,
+        state: State = None,
+        starts: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Values, log-probabilities and entropies of whole sequences, each (B, T).
+
+        Args:
+            observations: (B, T, ...) observations.
+            actions: (B, T, ...) actions taken.
+            state: memory state before the first step; None is the initial one.
+            starts: (B, T) bool, where the memory is reset first.
+
+        Returns:
+            Values, log-probabilities, and entropies or None where they have no closed form.
+        """
+        batch, length = actions.shape[:2]
+        flat = map_state(lambda x: x.flatten(0, 1), observations)
+        features = self.extract_features(flat, self.features_extractor)
+        encoded = self.encoder(features).unflatten(0, (batch, length))
+        hidden, _ = self.memory(encoded, state, starts)
+        hidden = hidden.flatten(0, 1)
+        distribution = self._distribution(hidden)
+        shape = (batch, length)
+        entropy = distribution.entropy()
+        return (
+            self.critic(hidden).view(shape),
+            distribution.log_prob(actions.flatten(0, 1)).view(shape),
+            None if entropy is None else entropy.view(shape),
+        )
+
+    def predict(
+        self,
+        observation: np.ndarray | dict[str, np.ndarray],
+        state: Any = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[np.ndarray, Any]:
+        """Actions for observations, and the memory state to pass to the next call.
+
+        Args:
+            observation: one observation, or a batch of them.
+            state: what the last call returned; None at the very beginning.
+            episode_start: (N,) bool, rows whose memory is reset first. None resets no row.
+            deterministic: take the most likely action instead of a sample.
+
+        Returns:
+            The actions, and the memory state: a tree of tensors.
+
+        Raises:
+            ValueError: ``state`` or ``episode_start`` belong to another number of environments.
+        """
+        self.set_training_mode(False)
+        obs, vectorized = self.obs_to_tensor(observation)
+        first = next(iter(obs.values())) if isinstance(obs, dict) else obs
+        rows = first.shape[0]
+        start = None
+        if episode_start is not None:
+            start = torch.as_tensor(np.atleast_1d(episode_start), device=self.device).bool()
+            if start.shape != (rows,):
+                raise ValueError(
+                    f"episode_start must have shape ({rows},) like the observation, "
+                    f"got {tuple(start.shape)}"
+                )
+        with torch.no_grad():
+            decision = self.act(obs, state, start, deterministic=deterministic)
+        actions = decision.actions.cpu().numpy().reshape(-1, *self.action_space.shape)
+        if isinstance(self.action_space, spaces.Box):
+            actions = np.clip(actions, self.action_space.low, self.action_space.high)
+        if not vectorized:
+            actions = actions.squeeze(0)
+        return actions, decision.state
+
+    def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
+        """What stable-baselines3 calls for memoryless policies: one step from the initial state."""
+        return self.act(observation, None, None, deterministic=deterministic).actions
+
+    def forward(self, observation: Observation, deterministic: bool = False) -> Tensor:
+        """Actions for a first observation (no memory yet)."""
+        return self._predict(observation, deterministic)
+
+    def _distribution(self, hidden: Tensor) -> Distribution:
+        mean = self.actor(hidden)
+        if isinstance(self.action_dist, DiagGaussianDistribution):
+            return self.action_dist.proba_distribution(mean, self.log_std)
+        return self.action_dist.proba_distribution(mean)
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        data = super()._get_constructor_parameters()
+        data.update(
+            lr_schedule=self._dummy_schedule,  # the optimiser's state is saved apart
+            memory=self.memory_name,
+            width=self.width,
+            memory_kwargs=self.memory_kwargs,
+            features_extractor_class=self.features_extractor_class,
+            features_extractor_kwargs=self.features_extractor_kwargs,
+            log_std_init=self.log_std_init,
+            optimizer_class=self.optimizer_class,
+            optimizer_kwargs=self.optimizer_kwargs,
+        )
+        return data
+
+
+def _default_extractor(space: spaces.Space) -> type[BaseFeaturesExtractor]:
+    if isinstance(space, spaces.Dict):
+        return CombinedExtractor
+    if isinstance(space, spaces.Box) and len(space.shape) == 3:
+        return NatureCNN
+    return FlattenExtractor

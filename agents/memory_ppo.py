@@ -1,0 +1,409 @@
+"""Proximal policy optimisation for agents with any memory, on stable-baselines3."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from gymnasium import spaces
+from gymnasium.vector import VectorEnv
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
+from stable_baselines3.common.utils import FloatSchedule, explained_variance, obs_as_tensor
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
+
+from ..memory.state import State, select_rows
+from .memory_policy import MemoryPolicy
+from .sb3_vec_env import SB3VecEnv
+from .sequence_buffer import SequenceBuffer, Sequences
+
+MEMORY_RESETS = ("episode", "trial", "never")
+
+
+class MemoryPPO(OnPolicyAlgorithm):
+    """PPO (Schulman et al. 2017) with a memory that is trained through time.
+
+    A drop-in among stable-baselines3's algorithms: ``learn``, ``predict(obs, state,
+    episode_start)``, ``save``, ``load``, callbacks and loggers work as there. Rollouts are cut into
+    sequences of one length and trained on in the memory's parallel form, without padding; resets
+    inside a sequence are handled by the memory.
+
+    Args:
+        policy: ``"MemoryPolicy"``, or a subclass of :class:`MemoryPolicy`.
+        env: an environment, its id, an SB3 ``VecEnv``, or a Gymnasium ``VectorEnv``.
+        learning_rate: step size of Adam, or a function of the remaining progress (1 to 0).
+        n_steps: T, steps of each environment in a rollout.
+        sequence_length: L, steps through which gradients flow; a divisor of ``n_steps``, by default
+            all of it.
+        batch_size: steps in a minibatch, a multiple of L that divides T times the number of
+            environments; by default a quarter of the rollout's sequences.
+        n_epochs: passes over a rollout.
+        gamma: discount.
+        gae_lambda: lambda of generalised advantage estimation.
+        clip_range: clipping of the probability ratio, or a function of the remaining progress.
+        normalize_advantage: standardise the advantages of each minibatch.
+        ent_coef: weight of the entropy bonus, or a function of the remaining progress.
+        vf_coef: weight of the value loss.
+        max_grad_norm: largest norm of a gradient.
+        target_kl: stop the epochs of a rollout at 1.5 times this divergence.
+        memory_reset: when the memory forgets. ``"episode"``: where an episode starts. ``"trial"``:
+            where an episode starts whose reset info does not say ``trial_start = False``, so that
+            an environment may keep one task for several episodes (RL²). ``"never"``: only before
+            the very first step.
+        stats_window_size: episodes over which the logged return is averaged.
+        tensorboard_log: folder for stable-baselines3's own TensorBoard logs.
+        policy_kwargs: arguments of the policy, such as ``memory`` and ``memory_kwargs``.
+        verbose: 0 for silence, 1 for progress, 2 for everything.
+        seed: seed of the generators of Python, numpy and torch, and of the environment.
+        device: torch device; ``"auto"`` takes a GPU if there is one.
+
+    Raises:
+        ValueError: for lengths that do not divide, an unknown ``memory_reset``, or, while
+            training, rewards that are not finite.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MemoryPolicy": MemoryPolicy}
+    policy: MemoryPolicy  # type: ignore[assignment]
+    rollout_buffer: SequenceBuffer  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        policy: str | type[MemoryPolicy],
+        env: GymEnv | VectorEnv | str | None,
+        learning_rate: float | Schedule = 1e-3,
+        n_steps: int = 128,
+        sequence_length: int | None = None,
+        batch_size: int | None = None,
+        n_epochs: int = 4,
+        gamma: float = 0.99,
+        gae_lambda: float = 0.95,
+        clip_range: float | Schedule = 0.2,
+        normalize_advantage: bool = True,
+        ent_coef: float | Schedule = 0.01,
+        vf_coef: float = 0.5,
+        max_grad_norm: float = 0.5,
+        target_kl: float | None = None,
+        memory_reset: str = "episode",
+        stats_window_size: int = 100,
+        tensorboard_log: str | None = None,
+        policy_kwargs: dict[str, Any] | None = None,
+        verbose: int = 0,
+        seed: int | None = None,
+        device: torch.device | str = "auto",
+        _init_setup_model: bool = True,
+    ) -> None:
+        if memory_reset not in MEMORY_RESETS:
+            raise ValueError(
+                f"memory_reset must be one of {', '.join(MEMORY_RESETS)}, got {memory_reset!r}"
+            )
+        super().__init__(
+            policy,
+            env,  # type: ignore[arg-type]
+            learning_rate=learning_rate,
+            n_steps=n_steps,
+            gamma=gamma,
+            gae_lambda=gae_lambda,
+            ent_coef=0.0,
+            vf_coef=vf_coef,
+            max_grad_norm=max_grad_norm,
+            use_sde=False,
+            sde_sample_freq=-1,
+            stats_window_size=stats_window_size,
+            tensorboard_log=tensorboard_log,
+            policy_kwargs=policy_kwargs,
+            verbose=verbose,
+            seed=seed,
+            device=device,
+            supported_action_spaces=(
+                spaces.Box,
+                spaces.Discrete,
+                spaces.MultiDiscrete,
+                spaces.MultiBinary,
+            ),
+            _init_setup_model=False,
+        )
+        self.sequence_length = n_steps if sequence_length is None else sequence_length
+        self.batch_size = batch_size
+        self.n_epochs = n_epochs
+        self.clip_range = FloatSchedule(clip_range)
+        self.ent_coef = FloatSchedule(ent_coef)  # type: ignore[assignment]
+        self.normalize_advantage = normalize_advantage
+        self.target_kl = target_kl
+        self.memory_reset = memory_reset
+        self._n_updates = 0
+        self._memory_state: State = None
+        self._memory_starts: np.ndarray | None = None
+        if _init_setup_model:
+            self._setup_model()
+
+    @staticmethod
+    def _wrap_env(
+        env: GymEnv | VectorEnv, verbose: int = 0, monitor_wrapper: bool = True
+    ) -> VecEnv:
+        if isinstance(env, VectorEnv):
+            env = SB3VecEnv(env)
+        return BaseAlgorithm._wrap_env(env, verbose, monitor_wrapper)
+
+    def _setup_model(self) -> None:
+        self._setup_lr_schedule()
+        self.set_random_seed(self.seed)
+        self.policy = self.policy_class(  # type: ignore[assignment]
+            self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs
+        ).to(self.device)
+        self._check_lengths()
+        self.rollout_buffer = SequenceBuffer(
+            self.n_steps, self.n_envs, self.sequence_length, self.gamma, self.gae_lambda
+        )
+
+    def _check_lengths(self) -> None:
+        if self.n_steps % self.sequence_length:
+            raise ValueError(
+                f"sequence_length must divide n_steps={self.n_steps}, got {self.sequence_length}"
+            )
+        size = self.n_steps * self.n_envs
+        if self.batch_size is None:
+            sequences = size // self.sequence_length
+            quarter = max(1, sequences // 4)
+            while sequences % quarter:
+                quarter -= 1
+            self.batch_size = quarter * self.sequence_length
+        if self.batch_size % self.sequence_length or size % self.batch_size:
+            raise ValueError(
+                f"batch_size must be a multiple of sequence_length={self.sequence_length} that "
+                f"divides the {size} steps of a rollout, got {self.batch_size}"
+            )
+
+    def _setup_learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        reset_num_timesteps: bool = True,
+        tb_log_name: str = "run",
+        progress_bar: bool = False,
+    ) -> tuple[int, BaseCallback]:
+        fresh = reset_num_timesteps or self._last_obs is None
+        result = super()._setup_learn(
+            total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+        )
+        known = self._memory_starts is not None and len(self._memory_starts) == self.n_envs
+        if not known:
+            self._memory_state = None
+        if not known or (fresh and self.memory_reset != "never"):
+            self._memory_starts = np.ones(self.n_envs, dtype=bool)
+        return result
+
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int = 1,
+        tb_log_name: str = "MemoryPPO",
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> "MemoryPPO":
+        """Train for at least ``total_timesteps`` steps (arguments as in stable-baselines3).
+
+        Unlike there, a rollout is logged after it has been trained on, with that training's losses.
+        """
+        total_timesteps, callback = self._setup_learn(
+            total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+        )
+        assert self.env is not None
+        callback.on_training_start(locals(), globals())
+        iteration = 0
+        while self.num_timesteps < total_timesteps:
+            if not self.collect_rollouts(self.env, callback, self.rollout_buffer, self.n_steps):
+                break
+            self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
+            self.train()
+            iteration += 1
+            if log_interval is not None and iteration % log_interval == 0:
+                self.dump_logs(iteration)
+        callback.on_training_end()
+        return self
+
+    def collect_rollouts(  # type: ignore[override]
+        self,
+        env: VecEnv,
+        callback: BaseCallback,
+        rollout_buffer: SequenceBuffer,
+        n_rollout_steps: int,
+    ) -> bool:
+        """Fill the buffer with ``n_rollout_steps`` steps of every environment.
+
+        Returns:
+            False if the callback asked to stop.
+
+        Raises:
+            ValueError: if a reward is not finite.
+        """
+        assert self._last_obs is not None and self._memory_starts is not None
+        self.policy.set_training_mode(False)
+        rollout_buffer.reset()
+        callback.on_rollout_start()
+        regrets: list[float] = []
+        for _ in range(n_rollout_steps):
+            obs = obs_as_tensor(self._last_obs, self.device)
+            memory_start = torch.as_tensor(self._memory_starts, device=self.device)
+            rollout_buffer.add_state(self._memory_state, memory_start)
+            with torch.no_grad():
+                decision = self.policy.act(obs, self._memory_state, memory_start, in_place=True)
+            self._memory_state = decision.state
+            actions = decision.actions.cpu().numpy()
+            if isinstance(self.action_space, spaces.Box):
+                actions = np.clip(actions, self.action_space.low, self.action_space.high)
+
+            new_obs, rewards, dones, infos = env.step(actions)
+
+            self.num_timesteps += env.num_envs
+            callback.update_locals(locals())
+            if not callback.on_step():
+                return False
+            if not np.isfinite(rewards).all():
+                bad = int(np.flatnonzero(~np.isfinite(rewards))[0])
+                raise ValueError(
+                    f"rewards must be finite, got {rewards[bad]} from environment {bad} "
+                    f"at timestep {self.num_timesteps}"
+                )
+            rewards = torch.as_tensor(rewards, dtype=torch.float32, device=self.device)
+            if dones.any():
+                finished = np.flatnonzero(dones)
+                self._update_info_buffer([infos[i] for i in finished], dones[finished])
+                self._bootstrap_truncated(rewards, finished, infos)
+            rollout_buffer.add(
+                obs,
+                decision.actions,
+                rewards,
+                decision.values,
+                decision.log_probs,
+                torch.as_tensor(self._last_episode_starts, device=self.device),
+                memory_start,
+            )
+            self._last_obs = new_obs
+            self._last_episode_starts = dones
+            self._memory_starts = self._next_memory_starts(env, dones)
+            regret = getattr(env, "info_arrays", {}).get("regret")
+            if regret is not None:
+                regrets.append(float(regret.mean()))
+
+        with torch.no_grad():
+            last_value = self.policy.predict_values(
+                obs_as_tensor(self._last_obs, self.device),
+                self._memory_state,
+                torch.as_tensor(self._memory_starts, device=self.device),
+            )
+        rollout_buffer.finish(last_value, torch.as_tensor(dones, device=self.device))
+        if regrets:
+            self.logger.record("rollout/regret", float(np.mean(regrets)))
+        callback.update_locals(locals())
+        callback.on_rollout_end()
+        return True
+
+    def _next_memory_starts(self, env: VecEnv, dones: np.ndarray) -> np.ndarray:
+        if self.memory_reset == "never":
+            return np.zeros_like(dones)
+        if self.memory_reset == "trial" and dones.any():
+            return np.array(
+                [
+                    done and env.reset_infos[i].get("trial_start", True)
+                    for i, done in enumerate(dones)
+                ]
+            )
+        return dones
+
+    def _bootstrap_truncated(
+        self, rewards: Tensor, finished: np.ndarray, infos: list[dict[str, Any]]
+    ) -> None:
+        """Add the discounted value of the state in which a time limit cut an episode short."""
+        rows = [i for i in finished if infos[i].get("TimeLimit.truncated", False)]
+        if not rows:
+            return
+        last = [infos[i]["terminal_observation"] for i in rows]
+        if isinstance(last[0], dict):
+            stacked: Any = {key: np.stack([obs[key] for obs in last]) for key in last[0]}
+        else:
+            stacked = np.stack(last)
+        with torch.no_grad():
+            values = self.policy.predict_values(
+                obs_as_tensor(stacked, self.device), select_rows(self._memory_state, rows), None
+            )
+        rewards[rows] += self.gamma * values
+
+    def train(self) -> None:
+        """Update the policy from the rollout in the buffer.
+
+        Raises:
+            FloatingPointError: if the loss is not finite.
+        """
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self.policy.optimizer)
+        clip_range = self.clip_range(self._current_progress_remaining)
+        ent_coef = self.ent_coef(self._current_progress_remaining)  # type: ignore[operator]
+        assert self.batch_size is not None
+        sequences_per_batch = self.batch_size // self.sequence_length
+        history = []
+        for _ in range(self.n_epochs):
+            for batch in self.rollout_buffer.minibatches(sequences_per_batch):
+                loss, measured = self._loss(batch, clip_range, ent_coef)
+                history.append(measured)
+                if self.target_kl is not None and measured[3] > 1.5 * self.target_kl:
+                    break
+                self.policy.optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+                self.policy.optimizer.step()
+            else:
+                self._n_updates += 1
+                continue
+            break
+
+        names = ("policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction")
+        means = torch.stack(history).mean(0).tolist()
+        for name, mean in zip(names, means, strict=True):
+            self.logger.record(f"train/{name}", mean)
+        if not np.isfinite(means[:3]).all():
+            raise FloatingPointError(
+                f"the loss must be finite, got {dict(zip(names[:3], means, strict=False))} at "
+                f"timestep {self.num_timesteps}; a smaller learning_rate may help"
+            )
+        values, returns = self.rollout_buffer.values, self.rollout_buffer.returns
+        explained = explained_variance(
+            values.flatten().cpu().numpy(), returns.flatten().cpu().numpy()
+        )
+        self.logger.record("train/explained_variance", float(explained))
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        self.logger.record("train/clip_range", clip_range)
+        if hasattr(self.policy, "log_std"):
+            self.logger.record("train/std", self.policy.log_std.exp().mean().item())
+
+    def _loss(
+        self, batch: Sequences, clip_range: float, ent_coef: float
+    ) -> tuple[Tensor, Tensor]:
+        """PPO's clipped objective, and the quantities to log: five scalars."""
+        values, log_prob, entropy = self.policy.evaluate_actions(
+            batch.observations, batch.actions, batch.state, batch.starts
+        )
+        advantages = batch.advantages
+        if self.normalize_advantage and advantages.numel() > 1:
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        log_ratio = log_prob - batch.old_log_probs
+        ratio = log_ratio.exp()
+        clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
+        policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
+        value_loss = F.mse_loss(values, batch.returns)
+        # The sampled surprise stands in where the entropy has no closed form.
+        entropy_loss = log_prob.mean() if entropy is None else -entropy.mean()
+        loss = policy_loss + ent_coef * entropy_loss + self.vf_coef * value_loss
+        with torch.no_grad():
+            kl = (ratio - 1 - log_ratio).mean()  # Schulman's low-variance estimate
+            clip_fraction = ((ratio - 1).abs() > clip_range).float().mean()
+            measured = torch.stack((policy_loss, value_loss, entropy_loss, kl, clip_fraction))
+        return loss, measured
+
+    def _excluded_save_params(self) -> list[str]:
+        # The optimiser and policy are saved as torch state; a minibatch buffer is rebuilt.
+        return [*super()._excluded_save_params(), "rollout_buffer"]

@@ -1,0 +1,144 @@
+"""Rollouts kept as sequences of one length, so that training needs no padding."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..memory.state import State, clone, map_state, select_rows
+
+
+class Sequences(NamedTuple):
+    """A minibatch of B sequences of L steps.
+
+    Attributes:
+        observations: (B, L, ...), or a dictionary of such.
+        actions: (B, L, ...).
+        old_log_probs: (B, L).
+        old_values: (B, L).
+        advantages: (B, L).
+        returns: (B, L).
+        starts: (B, L) bool, steps before which the memory is reset; None if there are none.
+        state: memory state of B rows before the first step; None if every sequence starts fresh.
+    """
+
+    observations: Tensor | dict[str, Tensor]
+    actions: Tensor
+    old_log_probs: Tensor
+    old_values: Tensor
+    advantages: Tensor
+    returns: Tensor
+    starts: Tensor | None
+    state: State
+
+
+class SequenceBuffer:
+    """One rollout of T steps in N environments, cut into T/L x N sequences of L steps.
+
+    Memory states are kept at the sequences' first steps only; and not at all where every
+    environment's memory is reset at each of these, as when a trial fills the rollout.
+
+    Args:
+        num_steps: T.
+        num_envs: N.
+        sequence_length: L, a divisor of T.
+        gamma: discount.
+        gae_lambda: lambda of generalised advantage estimation (Schulman et al. 2016).
+    """
+
+    def __init__(
+        self, num_steps: int, num_envs: int, sequence_length: int, gamma: float, gae_lambda: float
+    ) -> None:
+        self.num_steps, self.num_envs, self.sequence_length = num_steps, num_envs, sequence_length
+        self.gamma, self.gae_lambda = gamma, gae_lambda
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the last rollout."""
+        self._steps: list[tuple[State, ...]] = []
+        self._states: list[State] = []
+        self._fresh: list[bool] = []
+
+    def add(
+        self,
+        observation: Tensor | dict[str, Tensor],
+        action: Tensor,
+        reward: Tensor,
+        value: Tensor,
+        log_prob: Tensor,
+        episode_start: Tensor,
+        memory_start: Tensor,
+    ) -> None:
+        """Add one step of all environments; every argument is (N, ...)."""
+        step = (observation, action, reward, value, log_prob, episode_start, memory_start)
+        self._steps.append(step)
+
+    def add_state(self, state: State, memory_start: Tensor) -> None:
+        """Keep the memory state before the next step, if a sequence begins there.
+
+        Args:
+            state: state of N rows; None is the initial one.
+            memory_start: (N,) bool, rows that the next step resets in any case.
+        """
+        if len(self._steps) % self.sequence_length == 0:
+            fresh = state is None or bool(memory_start.all())
+            self._fresh.append(fresh)
+            self._states.append(state if fresh else clone(state))
+
+    def finish(self, last_value: Tensor, last_done: Tensor) -> None:
+        """Stack the rollout and estimate advantages.
+
+        Args:
+            last_value: (N,) values of the observations after the last step.
+            last_done: (N,) bool, True where the last step ended an episode.
+        """
+        self.observations, self.actions, rewards, self.values, self.log_probs, done, starts = (
+            map_state(lambda *steps: torch.stack(steps), *column)
+            for column in zip(*self._steps, strict=True)
+        )
+        self.memory_starts = starts
+        self._steps = []
+        # alive[t]: the episode of step t goes on at t + 1.
+        alive = torch.cat((~done[1:], ~last_done[None])).to(rewards.dtype)
+        next_values = torch.cat((self.values[1:], last_value[None]))
+        surprise = rewards + self.gamma * alive * next_values - self.values
+        self.advantages = torch.empty_like(rewards)
+        advantage = torch.zeros_like(last_value)
+        for t in reversed(range(self.num_steps)):
+            advantage = surprise[t] + self.gamma * self.gae_lambda * alive[t] * advantage
+            self.advantages[t] = advantage
+        self.returns = self.advantages + self.values
+
+    def minibatches(self, sequences_per_batch: int) -> Iterator[Sequences]:
+        """Yield every sequence once, in random order (torch's global generator)."""
+        cuts = self.num_steps // self.sequence_length
+        columns = [
+            map_state(self._cut, column)
+            for column in (
+                self.observations, self.actions, self.log_probs, self.values,
+                self.advantages, self.returns, self.memory_starts,
+            )
+        ]  # fmt: skip
+        fresh = all(self._fresh)
+        state = None if fresh else self._stacked_states()
+        starts = columns.pop()
+        if fresh:
+            starts[:, 0] = False  # said already by `state=None`
+        any_start = bool(starts.any())
+        for rows in torch.randperm(cuts * self.num_envs).split(sequences_per_batch):
+            yield Sequences(
+                *(select_rows(column, rows) for column in columns),
+                starts=starts[rows] if any_start else None,
+                state=None if state is None else select_rows(state, rows),
+            )
+
+    def _cut(self, x: Tensor) -> Tensor:
+        """(T, N, ...) to (T/L * N, L, ...)."""
+        cut = x.unflatten(0, (-1, self.sequence_length))  # (T/L, L, N, ...)
+        return cut.transpose(1, 2).flatten(0, 1).contiguous()
+
+    def _stacked_states(self) -> State:
+        like = next(state for state in self._states if state is not None)
+        states = [like if state is None else state for state in self._states]
+        return map_state(lambda *cuts: torch.cat(cuts), *states)

@@ -1,0 +1,72 @@
+"""All that a training run needs to go on exactly where it stopped, in plain data."""
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..memory.state import flatten_state, map_state, unflatten_state
+from ..tracking import rng_state, set_rng_state
+from .memory_ppo import MemoryPPO
+
+
+def training_state(model: MemoryPPO) -> dict[str, Any]:
+    """Everything random, learned or in progress, between two rollouts.
+
+    Returns:
+        A tree for :func:`driftwise.tracking.save_checkpoint`. ``env`` is None where the environment
+        has no ``get_state``: such a run restarts its episodes on resume.
+    """
+    env = model.get_env()
+    memory = model._memory_state
+    return {
+        "policy": model.policy.state_dict(),
+        "optimizer": model.policy.optimizer.state_dict(),
+        "rng": rng_state(),
+        "env": env.get_state() if hasattr(env, "get_state") else None,
+        "num_timesteps": model.num_timesteps,
+        "n_updates": model._n_updates,
+        "last_obs": model._last_obs,
+        "last_episode_starts": model._last_episode_starts,
+        "memory_starts": model._memory_starts,
+        "memory_state": None if memory is None else flatten_state(memory),
+        "episodes": [dict(episode) for episode in model.ep_info_buffer or ()],
+    }
+
+
+def load_training_state(model: MemoryPPO, state: dict[str, Any]) -> bool:
+    """Put a model back to where :func:`training_state` was taken.
+
+    Args:
+        model: made with the same arguments and the same number of environments.
+        state: the tree.
+
+    Returns:
+        Whether the environment goes on too; if not, the next ``learn`` resets it.
+
+    Raises:
+        ValueError: if the weights are those of another architecture.
+    """
+    try:
+        model.policy.load_state_dict(state["policy"])
+    except RuntimeError as error:
+        raise ValueError(f"checkpoint does not fit the policy: {error}") from error
+    model.policy.optimizer.load_state_dict(state["optimizer"])
+    model.num_timesteps, model._n_updates = state["num_timesteps"], state["n_updates"]
+    model.ep_info_buffer = deque(state["episodes"], maxlen=model._stats_window_size)
+    model.ep_success_buffer = deque(maxlen=model._stats_window_size)
+    env = model.get_env()
+    continues = state["env"] is not None and hasattr(env, "set_state")
+    if continues:
+        env.set_state(state["env"])
+        model._last_obs = state["last_obs"]
+        model._last_episode_starts = state["last_episode_starts"]
+        model._memory_starts = state["memory_starts"]
+        if state["memory_state"] is not None:
+            like = model.policy.memory.initial_state(model.n_envs)
+            saved = unflatten_state(like, state["memory_state"])
+            model._memory_state = map_state(lambda x: x.to(model.device), saved)
+    # Last, since everything above may draw random numbers.
+    set_rng_state(state["rng"])
+    return continues

@@ -1,0 +1,207 @@
+"""Drifts say *how* the means of a bandit change; schedules (``schedules.py``) say *when*.
+
+A drift works on arrays, for k worlds at once. It keeps a row of numbers per world, its state
+(k, W), from which :meth:`Drift.means` reads the arms' means (k, A). Three things can move it:
+
+- a *jump*, at every change that the schedule announces;
+- a *step*, at every other step, if the drift is ``continuous`` (restless arms, ``restless.py``);
+- a *pull* of an arm, if the drift is ``rested``.
+
+At a change, continuous and rested drifts start afresh from a new draw; with ``schedule=Never()``
+they only drift. Your own: subclass :class:`Drift` as a frozen dataclass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from .arguments import check_count, check_finite
+from .arms import Arms, Draws
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Base class: the means are the state, drawn from the prior at the start and at every jump.
+
+    ``uniforms`` and ``normals`` have shape (k, m) with m as announced by the ``*_draws`` methods.
+    No method may change its arguments in place.
+
+    Attributes:
+        continuous: Whether the means move at every step (:meth:`step`).
+        rested: Whether the means move when an arm is pulled (:meth:`pull`).
+    """
+
+    continuous: ClassVar[bool] = False
+    rested: ClassVar[bool] = False
+
+    def check(self, arms: Arms) -> None:
+        """Raises ValueError if this drift cannot drive these arms."""
+
+    def start_draws(self, arms: Arms) -> Draws:
+        """Random numbers that :meth:`start` takes per episode."""
+        return arms.prior_draws
+
+    def jump_draws(self, arms: Arms) -> Draws:
+        """Random numbers that :meth:`jump` takes per change."""
+        return arms.prior_draws
+
+    def step_draws(self, arms: Arms) -> Draws:
+        """Random numbers that :meth:`step` takes per step."""
+        return Draws()
+
+    def start(self, arms: Arms, uniforms: FloatArray, normals: FloatArray) -> FloatArray:
+        """State (k, W) at the start of an episode."""
+        return arms.prior(uniforms, normals)
+
+    def jump(
+        self, arms: Arms, state: FloatArray, uniforms: FloatArray, normals: FloatArray
+    ) -> FloatArray:
+        """State after a change; by default a fresh start."""
+        return self.start(arms, uniforms, normals)
+
+    def step(
+        self, arms: Arms, state: FloatArray, uniforms: FloatArray, normals: FloatArray
+    ) -> FloatArray:
+        """State one step later (``continuous`` drifts)."""
+        return state
+
+    def pull(self, arms: Arms, state: FloatArray, actions: IntArray) -> FloatArray:
+        """State after pulling ``actions`` (k,) (``rested`` drifts)."""
+        return state
+
+    def means(self, arms: Arms, state: FloatArray) -> FloatArray:
+        """Means (k, A) of the arms in this state."""
+        return state
+
+    def from_means(self, arms: Arms, means: FloatArray) -> FloatArray:
+        """A state (k, W) whose means are ``means`` (k, A); for ``reset(options=...)``."""
+        return means
+
+
+@dataclass(frozen=True)
+class Resample(Drift):
+    """At a change, every arm's mean is drawn anew from the prior."""
+
+
+@dataclass(frozen=True)
+class Recur(Drift):
+    """At a change, the world jumps to another of its contexts, each equally likely.
+
+    The contexts' means belong to the world (argument ``num_contexts`` of the environment), which
+    draws them from the prior once per episode; the state here is only the context's number.
+    """
+
+    num_contexts: int = 4
+
+    def __post_init__(self) -> None:
+        check_count("num_contexts", self.num_contexts, least=2)
+
+    @override
+    def start_draws(self, arms: Arms) -> Draws:
+        return Draws(uniforms=1)
+
+    @override
+    def jump_draws(self, arms: Arms) -> Draws:
+        return Draws(uniforms=1)
+
+    @override
+    def start(self, arms: Arms, uniforms: FloatArray, normals: FloatArray) -> FloatArray:
+        return np.floor(uniforms * self.num_contexts)
+
+    @override
+    def jump(
+        self, arms: Arms, state: FloatArray, uniforms: FloatArray, normals: FloatArray
+    ) -> FloatArray:
+        ahead = 1.0 + np.floor(uniforms * (self.num_contexts - 1))
+        return (state + ahead) % self.num_contexts
+
+
+@dataclass(frozen=True)
+class Permute(Drift):
+    """At a change, the arms exchange their means; no arm keeps its own.
+
+    The exchange is one random cycle through all arms (Sattolo's algorithm, 1986).
+    """
+
+    @override
+    def jump_draws(self, arms: Arms) -> Draws:
+        return Draws(uniforms=arms.num_arms - 1)
+
+    @override
+    def jump(
+        self, arms: Arms, state: FloatArray, uniforms: FloatArray, normals: FloatArray
+    ) -> FloatArray:
+        means = state.copy()
+        rows = np.arange(len(means))
+        for last in range(arms.num_arms - 1, 0, -1):
+            other = (uniforms[:, last - 1] * last).astype(np.int64)  # uniform on 0 ... last - 1
+            means[rows, other], means[:, last] = means[:, last].copy(), means[rows, other]
+        return means
+
+
+@dataclass(frozen=True)
+class SwapBest(Drift):
+    """At a change, the best arm exchanges its mean with another arm, each equally likely."""
+
+    @override
+    def jump_draws(self, arms: Arms) -> Draws:
+        return Draws(uniforms=1)
+
+    @override
+    def jump(
+        self, arms: Arms, state: FloatArray, uniforms: FloatArray, normals: FloatArray
+    ) -> FloatArray:
+        means = state.copy()
+        rows = np.arange(len(means))
+        best = means.argmax(axis=1)
+        ahead = 1 + (uniforms[:, 0] * (arms.num_arms - 1)).astype(np.int64)
+        other = (best + ahead) % arms.num_arms
+        means[rows, best], means[rows, other] = means[rows, other], means[rows, best]
+        return means
+
+
+@dataclass(frozen=True)
+class Rotting(Drift):
+    """Rested arms that wear out: each pull moves the arm's mean towards a floor.
+
+    ``m <- floor + decay * (m - floor)`` for the pulled arm if it is above the floor (Levine,
+    Crammer and Mannor, "Rotting bandits", NeurIPS 2017, study such arms). Arms that are not pulled
+    keep their means. A change draws all means anew.
+
+    Args:
+        decay: Factor per pull, in [0, 1).
+        floor: Mean that a worn-out arm tends to.
+    """
+
+    decay: float = 0.95
+    floor: float = 0.0
+    rested: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.decay < 1.0:
+            raise ValueError(f"decay must be in [0, 1), got {self.decay}")
+        check_finite("floor", self.floor)
+
+    @override
+    def check(self, arms: Arms) -> None:
+        if arms.dependent:
+            raise ValueError("dependent arms cannot be combined with Rotting, which moves one arm")
+        if arms.bernoulli and not 0.0 <= self.floor <= 1.0:
+            raise ValueError(f"floor must be in [0, 1] for Bernoulli arms, got {self.floor}")
+
+    @override
+    def pull(self, arms: Arms, state: FloatArray, actions: IntArray) -> FloatArray:
+        state = state.copy()
+        rows = np.arange(len(state))
+        means = state[rows, actions]
+        worn = self.floor + self.decay * (means - self.floor)
+        state[rows, actions] = np.minimum(means, worn)
+        return state

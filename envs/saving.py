@@ -1,0 +1,51 @@
+"""Saved states: flat dicts of numpy arrays, checked before anything is restored from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SETTINGS = "settings"
+
+
+def pack_text(text: str) -> NDArray[np.uint8]:
+    """Text as an array of bytes."""
+    return np.frombuffer(text.encode(), dtype=np.uint8).copy()
+
+
+def check_state(
+    own: Mapping[str, NDArray[Any]], state: Mapping[str, Any], open_keys: tuple[str, ...]
+) -> dict[str, NDArray[Any]]:
+    """Returns copies of the arrays of ``state`` if they fit into an environment.
+
+    Args:
+        own: The state of that environment as it is.
+        state: The state to restore.
+        open_keys: Arrays whose last axis may have another length than its own.
+
+    Raises:
+        ValueError: ``state`` is of an environment with other settings, or lacks an array, or one
+            has another shape.
+    """
+    if not isinstance(state, Mapping):
+        raise ValueError(f"state must be what get_state() returned, got {type(state).__name__}")
+    missing = [key for key in own if key not in state]
+    if missing:
+        raise ValueError(f"state must have the key {missing[0]!r}, got {sorted(state)}")
+    expected, given = (
+        np.asarray(part[SETTINGS], dtype=np.uint8).tobytes().decode(errors="replace")
+        for part in (own, state)
+    )
+    if given != expected:
+        raise ValueError(f"state must be of an environment with {expected}, got {given}")
+    arrays = {key: np.array(state[key], dtype=array.dtype) for key, array in own.items()}
+    for key, array in own.items():
+        fixed = array.ndim - (key in open_keys)
+        shape = arrays[key].shape
+        if len(shape) != array.ndim or shape[:fixed] != array.shape[:fixed]:
+            wanted = (*array.shape[:fixed], "any length")[: array.ndim]
+            raise ValueError(f"state[{key!r}] must have shape {wanted}, got {shape}")
+    return arrays

@@ -1,0 +1,181 @@
+"""The contract that every sequence memory keeps: an initial state, one step, a whole sequence.
+
+Letters used for shapes in this folder: B batch, T time, D input features, O output features.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from numbers import Integral
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .state import State, tensors, where_rows
+
+
+class SequenceMemory(nn.Module, ABC):
+    """A network with a state that it reads and writes at every time step.
+
+    A subclass writes :meth:`initial_state` and :meth:`step`; :meth:`forward` then works as a loop
+    over steps, until the subclass replaces it by a faster form. The contract, all of which
+    :func:`driftwise.memory.check_memory` tests:
+
+    - ``forward`` equals repeated ``step``, in values and in gradients, however a sequence is cut
+      into pieces with the state carried from one to the next.
+    - A start resets a row *before* it sees x_t: to the initial state, through which gradients
+      flow where it is learned. Nothing earlier reaches what follows.
+    - x_t is written first and read then, so that y_t depends on x_1 ... x_t and on no later input.
+    - Rows of a batch do not see one another.
+    - Everything the memory remembers is in the state. The state passed in is left as it is,
+      unless the caller permits ``in_place``.
+
+    Args:
+        input_size: D, the width of x_t; 0 where x_t is not a vector (an image, say), so that only
+            the leading dimensions can be checked.
+        output_size: O, the width of y_t; 0 where y_t is not a vector.
+
+    Attributes:
+        input_size: As given.
+        output_size: As given.
+        state_type: The type of the state, checked on every call.
+    """
+
+    state_type: ClassVar[type] = tuple
+
+    def __init__(self, input_size: int, output_size: int) -> None:
+        super().__init__()
+        for name, size in (("input_size", input_size), ("output_size", output_size)):
+            if not isinstance(size, Integral) or size < 0:
+                raise ValueError(f"{name} must be a positive integer, got {size!r}")
+        self.input_size = int(input_size)
+        self.output_size = int(output_size)
+
+    @abstractmethod
+    def initial_state(self, batch_size: int) -> State:
+        """The state before the first step: a ``NamedTuple`` of tensors, or a tuple of such.
+
+        Every tensor is batch first, of shape (batch_size, ...), with the device and dtype of the
+        parameters, in memory of its own that ``in_place`` may write to (no expanded parameter).
+        Where the initial state is learned, gradients flow through it.
+        """
+
+    @abstractmethod
+    def step(
+        self, x: Tensor, state: State, start: Tensor | None = None, *, in_place: bool = False
+    ) -> tuple[Tensor, State]:
+        """Write x_t, then read.
+
+        Args:
+            x: (B, D) input.
+            state: State of batch size B; None means the initial state.
+            start: (B,) bool, rows that are reset before they see x. None resets no row.
+            in_place: Permission to overwrite the tensors of ``state``, for fast rollouts without
+                gradients. The state passed in must not be used afterwards.
+
+        Returns:
+            The (B, O) output and the new state.
+
+        Raises:
+            TypeError: An argument has the wrong type or dtype.
+            ValueError: An argument has the wrong shape.
+        """
+
+    def forward(
+        self, x: Tensor, state: State = None, starts: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """Run over a sequence; equals repeated :meth:`step`.
+
+        Args:
+            x: (B, T, D) inputs, T at least 1.
+            state: State of batch size B before the first input; None means the initial state.
+            starts: (B, T) bool, where a row is reset before it sees x[:, t]. None resets nowhere.
+
+        Returns:
+            The (B, T, O) outputs and the state after the last input.
+
+        Raises:
+            TypeError: An argument has the wrong type or dtype.
+            ValueError: An argument has the wrong shape.
+        """
+        state = self._check_sequence(x, state, starts)
+        outputs = []
+        for t in range(x.shape[1]):
+            y, state = self.step(x[:, t], state, None if starts is None else starts[:, t])
+            outputs.append(y)
+        return torch.stack(outputs, dim=1), state
+
+    def reset_rows(self, state: State, start: Tensor | None) -> State:
+        """Put the rows where ``start`` is true back to the initial state, differentiably."""
+        if start is None:
+            return state
+        return where_rows(start, self.initial_state(start.shape[0]), state)
+
+    def _check_step(self, x: Tensor, state: State, start: Tensor | None) -> State:
+        """Check the arguments of :meth:`step`; return the state, or the initial one for None.
+
+        Compares only types and sizes, no values: a few microseconds, and no wait for a device.
+        """
+        return self._check("(B, {})", 1, x, state, "start", start)
+
+    def _check_sequence(self, x: Tensor, state: State, starts: Tensor | None) -> State:
+        """Check the arguments of :meth:`forward`, like :meth:`_check_step`."""
+        state = self._check("(B, T, {})", 2, x, state, "starts", starts)
+        if x.shape[1] == 0:
+            raise ValueError(f"x must have at least one time step, got shape {tuple(x.shape)}")
+        return state
+
+    def _check(
+        self, layout: str, leading: int, x: Tensor, state: State, name: str, starts: Tensor | None
+    ) -> State:
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            raise TypeError(f"x must be a floating point tensor, got {_kind(x)}")
+        shape = x.shape
+        if self.input_size:
+            fits = len(shape) == leading + 1 and shape[-1] == self.input_size
+        else:
+            fits = len(shape) > leading
+        if not fits:
+            width = f"input_size={self.input_size}" if self.input_size else "..."
+            raise ValueError(f"x must have shape {layout.format(width)}, got {tuple(shape)}")
+        if starts is not None:
+            if not isinstance(starts, Tensor) or starts.dtype is not torch.bool:
+                raise TypeError(f"{name} must be a bool tensor, got {_kind(starts)}")
+            if starts.shape != shape[:leading]:
+                raise ValueError(
+                    f"{name} must have shape {tuple(shape[:leading])} like x, "
+                    f"got {tuple(starts.shape)}"
+                )
+        if state is None:
+            state = self.initial_state(shape[0])
+        elif not isinstance(state, self.state_type):
+            raise TypeError(
+                f"state must be of type {self.state_type.__name__}, as initial_state() makes it, "
+                f"got {_kind(state)}"
+            )
+        for tensor in tensors(state):
+            if tensor.shape[:1] != shape[:1]:
+                raise ValueError(
+                    f"state must have the batch size of x, {shape[0]}, "
+                    f"got a tensor of shape {tuple(tensor.shape)}"
+                )
+            if tensor.dtype is not x.dtype:
+                self._check_dtype(x)
+        return state
+
+    def _check_dtype(self, x: Tensor) -> None:
+        """The slow half of the dtype check, for where x and state differ: who is right?"""
+        expected = next((weight.dtype for weight in self.parameters()), x.dtype)
+        if x.dtype is not expected and not torch.is_autocast_enabled(x.device.type):
+            raise TypeError(f"x must have dtype {expected} like the parameters, got {x.dtype}")
+
+
+def check_parts(state: State, expected: int) -> None:
+    """Raise ``ValueError`` unless the state of several memories has a part for each of them."""
+    if len(state) != expected:
+        raise ValueError(f"state must have {expected} parts, one for each memory, got {len(state)}")
+
+
+def _kind(value: object) -> str:
+    return f"dtype {value.dtype}" if isinstance(value, Tensor) else f"a {type(value).__name__}"

@@ -1,0 +1,297 @@
+"""MemoryPPO: what it must share with PPO, and what its memory adds."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from driftwise.agents import MEMORIES, MemoryPPO, play_agent
+from driftwise.agents.worlds import make_vector_env
+from driftwise.memory.state import map_state
+
+
+class FirstMinibatch(BaseCallback):
+    """Checks at each rollout's end that an unchanged policy finds its own log-probabilities."""
+
+    worst = 0.0
+    rollouts = 0
+
+    def _on_rollout_end(self):
+        model = self.model
+        for batch in model.rollout_buffer.minibatches(model.batch_size // model.sequence_length):
+            with torch.no_grad():
+                values, log_probs, _ = model.policy.evaluate_actions(
+                    batch.observations, batch.actions, batch.state, batch.starts
+                )
+            self.worst = max(
+                self.worst,
+                (values - batch.old_values).abs().max().item(),
+                (log_probs - batch.old_log_probs).abs().max().item(),
+            )
+        self.rollouts += 1
+
+    def _on_step(self):
+        return True
+
+
+@pytest.mark.parametrize("memory_reset", ["episode", "never"])
+@pytest.mark.parametrize("memory", MEMORIES)
+def test_training_sees_what_acting_saw(small_agent, cartpole, memory, memory_reset):
+    """The parallel form over stored states equals the steps of the rollout: PPO's ratio is one.
+
+    CartPole's episodes end at different times in every environment, inside sequences.
+    """
+    env = DummyVecEnv([cartpole] * 3)
+    agent = small_agent(
+        memory, env=env, n_steps=40, sequence_length=10, memory_reset=memory_reset
+    )
+    check = FirstMinibatch()
+    agent.learn(40 * 3 * 3, check)
+    assert check.rollouts == 3
+    assert check.worst < 2e-5  # float32
+
+
+@pytest.mark.parametrize("memory", ["sparse", "gru"])
+def test_training_through_whole_trials_keeps_no_state(small_agent, memory):
+    agent = small_agent(memory, n_steps=8)
+    check = FirstMinibatch()
+    agent.learn(6 * 8, check)
+    assert check.worst < 2e-5
+    assert agent.rollout_buffer._states == [None]
+
+
+def test_same_seed_same_weights(small_agent):
+    weights = []
+    for _ in range(2):
+        agent = small_agent().learn(200)
+        weights.append([p.clone() for p in agent.policy.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
+
+
+@pytest.mark.parametrize("memory", ["sparse", "lstm"])
+def test_save_and_load_as_in_sb3(small_agent, tmp_path, memory):
+    agent = small_agent(memory).learn(200)
+    agent.save(tmp_path / "agent.zip")
+    env = make_vector_env("driftwise/ShiftingBandit-v0", 6, num_arms=3, max_episode_steps=8)
+    loaded = MemoryPPO.load(tmp_path / "agent.zip", env=env, device="cpu")
+    for a, b in zip(agent.policy.parameters(), loaded.policy.parameters(), strict=True):
+        assert torch.equal(a, b)
+    first, second = (play_agent(model, env, seed=5) for model in (agent, loaded))
+    np.testing.assert_array_equal(first.action, second.action)
+    loaded.learn(200, reset_num_timesteps=False)
+    assert loaded.num_timesteps > agent.num_timesteps
+
+
+def test_predict_carries_the_state(small_agent):
+    agent = small_agent()
+    obs = np.random.default_rng(0).normal(size=(5, 6, 5)).astype(np.float32)
+    starts = np.zeros((5, 6), dtype=bool)
+    starts[3, 2] = True
+    state, stepped = None, []
+    for t in range(5):
+        _, state = agent.predict(obs[t], state, starts[t], deterministic=True)
+        stepped.append(state)
+    # Row 2 after its reset at t = 3 equals a fresh row that sees the last two observations.
+    _, fresh = agent.predict(obs[3, 2:3], None, None, deterministic=True)
+    _, fresh = agent.predict(obs[4, 2:3], fresh, None, deterministic=True)
+    pairs = []
+    map_state(lambda a, b: pairs.append((a[2], b[0])), state, fresh)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
+    # An observation without a batch dimension works too.
+    action, _ = agent.predict(obs[0, 0])
+    assert np.shape(action) == ()
+
+
+def test_predict_leaves_the_given_state_alone(small_agent):
+    agent = small_agent()
+    obs = np.ones((6, 5), dtype=np.float32)
+    _, state = agent.predict(obs)
+    before = map_state(torch.clone, state)
+    agent.predict(obs, state)
+    equal = []
+    map_state(lambda a, b: equal.append(torch.equal(a, b)), state, before)
+    assert all(equal)
+
+
+def test_evaluate_policy_of_sb3(small_agent, cartpole):
+    agent = small_agent(env=DummyVecEnv([cartpole] * 2), n_steps=20).learn(80)
+    mean, std = evaluate_policy(agent, DummyVecEnv([cartpole] * 2), n_eval_episodes=4)
+    assert mean >= 1 and std >= 0
+
+
+class Trials(gym.Env):
+    """Three-step episodes; a trial is two of them, as the reset info says."""
+
+    observation_space = spaces.Box(-1, 1, (2,), np.float32)
+    action_space = spaces.Discrete(2)
+    episode = -1
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.episode, self.t = self.episode + 1, 0
+        return np.zeros(2, np.float32), {"trial_start": self.episode % 2 == 0}
+
+    def step(self, action):
+        self.t += 1
+        return np.zeros(2, np.float32), 0.0, self.t == 3, False, {}
+
+
+class Starts(BaseCallback):
+    """Collects the memory resets of a rollout."""
+
+    def _on_rollout_end(self):
+        self.starts = self.model.rollout_buffer.memory_starts[:, 0].tolist()
+
+    def _on_step(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("memory_reset", "resets"), [("episode", [0, 3, 6, 9]), ("trial", [0, 6]), ("never", [0])]
+)
+@pytest.mark.parametrize("vector", [False, True])
+def test_when_the_memory_forgets(small_agent, memory_reset, resets, vector):
+    if vector:
+        mode = gym.vector.AutoresetMode.SAME_STEP
+        env = gym.vector.SyncVectorEnv([Trials], autoreset_mode=mode)
+    else:
+        env = DummyVecEnv([Trials])
+    agent = small_agent(env=env, n_steps=12, memory_reset=memory_reset)
+    callback = Starts()
+    agent.learn(12, callback)
+    assert [t for t, start in enumerate(callback.starts) if start] == resets
+    if memory_reset == "never":
+        agent.learn(12, callback, reset_num_timesteps=False)
+        assert not any(callback.starts)
+
+
+class OneSpace(gym.Env):
+    """Any pair of spaces, random observations, five steps."""
+
+    def __init__(self, observation_space, action_space):
+        self.observation_space, self.action_space = observation_space, action_space
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.t = 0
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        self.t += 1
+        return self.observation_space.sample(), 1.0, False, self.t == 5, {}
+
+
+@pytest.mark.parametrize(
+    ("observation", "action"),
+    [
+        (spaces.Box(-1, 1, (3,)), spaces.Box(-1, 1, (2,))),
+        (spaces.Discrete(4), spaces.MultiDiscrete([2, 3])),
+        (spaces.MultiBinary(3), spaces.MultiBinary(2)),
+        (spaces.Box(0, 255, (3, 36, 36), np.uint8), spaces.Discrete(2)),
+        (spaces.Dict(a=spaces.Box(-1, 1, (2,)), b=spaces.Discrete(3)), spaces.Discrete(2)),
+    ],
+    ids=["box", "discrete", "binary", "image", "dict"],
+)
+def test_any_spaces(small_agent, observation, action):
+    env = DummyVecEnv([lambda: OneSpace(observation, action)] * 2)
+    agent = small_agent(env=env, n_steps=12, sequence_length=6)
+    check = FirstMinibatch()
+    agent.learn(48, check)
+    assert check.worst < 2e-5
+    action_taken, _ = agent.predict(env.reset())
+    assert action_taken.shape == (2, *action.shape)
+
+
+def test_truncated_episodes_are_bootstrapped(small_agent):
+    """A time limit is not an end: the reward before it gains the discounted next value."""
+    space = spaces.Box(-1, 1, (2,))
+    env = DummyVecEnv([lambda: OneSpace(space, spaces.Discrete(2))])
+    agent = small_agent(env=env, n_steps=5, gamma=0.5, gae_lambda=0.0)
+    with torch.no_grad():
+        agent.policy.critic.weight.zero_()
+        agent.policy.critic.bias.fill_(8.0)
+
+    class Look(BaseCallback):
+        def _on_rollout_end(self):
+            self.returns = self.model.rollout_buffer.returns[:, 0].tolist()
+
+        def _on_step(self):
+            return True
+
+    look = Look()
+    agent.learn(5, look)
+    # 1 + 0.5 * 8 everywhere: at the last step the value is that of the terminal observation.
+    assert look.returns == pytest.approx([5.0] * 5)
+
+
+@pytest.mark.parametrize("memory", ["sparse", "gru"])
+def test_a_two_armed_bandit_is_learned_in_seconds(memory):
+    kwargs = {"num_arms": 2, "max_episode_steps": 40}
+    env = make_vector_env("driftwise/ShiftingBandit-v0", 32, **kwargs)
+    agent = MemoryPPO(
+        "MemoryPolicy",
+        env,
+        n_steps=40,
+        learning_rate=1e-2,
+        gamma=0.8,
+        seed=0,
+        device="cpu",
+        policy_kwargs={"memory": memory, "width": 24},
+    )
+    agent.learn(32 * 40 * 40)
+    held_out = make_vector_env("driftwise/ShiftingBandit-v0", 400, **kwargs)
+    regret = play_agent(agent, held_out, seed=10**9).regret.mean()
+    assert regret < 0.11  # random: 0.167
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"memory_reset": "sometimes"}, "memory_reset must be one of episode, trial, never"),
+        ({"sequence_length": 5}, "sequence_length must divide n_steps=16, got 5"),
+        ({"batch_size": 24}, "batch_size must be a multiple of sequence_length=16"),
+        ({"batch_size": 80}, "divides the 96 steps of a rollout, got 80"),
+        ({"memory": "elephant"}, "memory must be one of sparse, dense, gru, lstm, none"),
+        ({"memory_kwargs": {"num_slot": 4}}, "memory_kwargs do not fit the memory.*num_slot"),
+        ({"memory_kwargs": {"top_k": 9}}, "top_k must be at most num_slots=8, got 9"),
+    ],
+)
+def test_bad_arguments(small_agent, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        small_agent(**arguments)
+
+
+def test_unknown_environment():
+    with pytest.raises(ValueError, match="env: Environment `Elephant` doesn't exist"):
+        make_vector_env("driftwise/Elephant-v0", 2)
+    with pytest.raises(ValueError, match=r"env_kwargs do not fit .*num_legs"):
+        make_vector_env("driftwise/ShiftingBandit-v0", 2, num_legs=4)
+
+
+class NaNReward(OneSpace):
+    def step(self, action):
+        obs, _, terminated, truncated, info = super().step(action)
+        return obs, float("nan") if self.t == 3 else 1.0, terminated, truncated, info
+
+
+def test_a_reward_that_is_not_a_number_stops_training(small_agent):
+    env = DummyVecEnv([lambda: NaNReward(spaces.Box(-1, 1, (2,)), spaces.Discrete(2))])
+    agent = small_agent(env=env)
+    before = [p.clone() for p in agent.policy.parameters()]
+    with pytest.raises(ValueError, match="rewards must be finite, got nan from environment 0"):
+        agent.learn(100)
+    assert all(torch.equal(a, b) for a, b in zip(before, agent.policy.parameters(), strict=True))
+
+
+def test_a_state_of_another_batch(small_agent):
+    agent = small_agent()
+    _, state = agent.predict(np.zeros((6, 5), np.float32))
+    with pytest.raises(ValueError, match="state must have the batch size of x"):
+        agent.predict(np.zeros((4, 5), np.float32), state)
+    with pytest.raises(ValueError, match=r"episode_start must have shape \(4,\)"):
+        agent.predict(np.zeros((4, 5), np.float32), None, np.zeros(6, dtype=bool))
