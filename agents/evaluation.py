@@ -90,7 +90,7 @@ def score(records: Mapping[str, PlayRecord], horizon: int = 50) -> list[Score]:
     worst, best = means.get("random", max(means.values())), min(means.values())
     scores = []
     for name, record in records.items():
-        value, low, high = bootstrap_interval(dynamic_regret(record.regret), num_resamples=2000)
+        value, low, high = bootstrap_interval(dynamic_regret(record.regret), num_resamples=2000)[:3]
         share = float(share_of_gap(value, worst, best)) if worst > best else float("nan")
         steps = float("nan")
         if record.changed.any() and record.changed.shape[1] > horizon:
@@ -143,4 +143,4 @@ def mean_return(
     returns, _ = evaluate_policy(
         model, env, n_eval_episodes=num_episodes, return_episode_rewards=True
     )
-    return tuple(bootstrap_interval(returns))
+    return bootstrap_interval(returns)[:3]

@@ -325,7 +325,9 @@ class SB3VecEnv(VecEnv):
         return getattr(env, name)
 
     def _per_env(self, value: Any) -> list[Any]:
-        if isinstance(value, (list, tuple, np.ndarray)) and np.shape(value)[:1] == (self.num_envs,):
+        # Plain sequences only: a NamedTuple is one value, whatever its length.
+        sequence = type(value) in (list, tuple) or (isinstance(value, np.ndarray) and value.ndim)
+        if sequence and len(value) == self.num_envs:
             return list(value)
         return [value] * self.num_envs
 

@@ -36,7 +36,7 @@ def transition_info(info: Mapping[str, Any], done: npt.NDArray[np.bool_]) -> dic
 
     Under `AutoresetMode.SAME_STEP` the rows of `info` where an episode ended describe the reset
     that followed, and the end itself is in ``info["final_info"]``. Here these rows come from
-    there. Keys without a final counterpart are left as they are.
+    there.
 
     Args:
         info: What `VectorEnv.step` returned.
@@ -44,13 +44,42 @@ def transition_info(info: Mapping[str, Any], done: npt.NDArray[np.bool_]) -> dic
 
     Returns:
         A new dictionary without ``final_info`` and ``final_obs``; arrays that had to change are
-        copies.
+        copies. A key without a mask ``_key`` that only the reset info has stays as it is.
     """
     merged = without_final(info)
     final = info.get("final_info")
-    if isinstance(final, Mapping):
-        for key, value in final.items():
-            merged[key] = _take_rows(value, merged.get(key), done)
+    return _replace_rows(merged, final, done) if isinstance(final, Mapping) else merged
+
+
+def _is_mask(key: str, info: Mapping[str, Any]) -> bool:
+    return key.startswith("_") and key[1:] in info
+
+
+def _replace_rows(
+    info: Mapping[str, Any], final: Mapping[str, Any], done: npt.NDArray[np.bool_]
+) -> dict[str, Any]:
+    """`info` with the rows `done` taken from `final`, masks included."""
+    merged = dict(info)
+    for key in {**info, **final}:
+        if _is_mask(key, info) or _is_mask(key, final):
+            continue
+        old, mask = info.get(key), info.get(f"_{key}")
+        if key in final:
+            new = final[key]
+            if isinstance(new, Mapping):
+                merged[key] = _replace_rows(old if isinstance(old, Mapping) else {}, new, done)
+            elif key not in info:
+                merged[key] = new
+            else:
+                merged[key] = np.array(old, dtype=np.result_type(old, new))
+                merged[key][done] = new[done]
+        elif mask is None or key == "episode":
+            continue  # "episode": what RecordEpisodeStatistics tells of ends, beside the reset's
+        # Which rows have the key: those of the step as before, those that ended as in `final`.
+        has_it = np.full(len(done), key in info) if mask is None else np.array(mask)
+        has_it[done] = final.get(f"_{key}", done)[done] if key in final else False
+        if mask is not None or not has_it.all():
+            merged[f"_{key}"] = has_it
     return merged
 
 
@@ -62,7 +91,7 @@ def info_of_rows(info: Mapping[str, Any], rows: npt.NDArray[np.integer]) -> list
     """
     single: list[dict[str, Any]] = [{} for _ in range(len(rows))]
     for key, value in info.items():
-        if key.startswith("_") and key[1:] in info:
+        if _is_mask(key, info):
             continue
         if isinstance(value, Mapping):
             values = info_of_rows(value, rows)
@@ -75,20 +104,6 @@ def info_of_rows(info: Mapping[str, Any], rows: npt.NDArray[np.integer]) -> list
         for k in range(len(rows)) if mask is None else np.flatnonzero(mask[rows]).tolist():
             single[k][key] = values[k]
     return single
-
-
-def _take_rows(source: Any, target: Any, rows: npt.NDArray[np.bool_]) -> Any:
-    """`target` with `rows` taken from `source`, for arrays and nested dictionaries of arrays."""
-    if isinstance(source, Mapping):
-        if not isinstance(target, Mapping):
-            target = {}
-        return {**target, **{k: _take_rows(v, target.get(k), rows) for k, v in source.items()}}
-    source = np.asarray(source)
-    if target is None:
-        return source
-    merged = np.array(target, dtype=np.result_type(source, np.asarray(target)))
-    merged[rows] = source[rows]
-    return merged
 
 
 def _arrays(*observations: Any) -> Iterable[tuple[npt.NDArray[Any], ...]]:

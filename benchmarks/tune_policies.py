@@ -3,8 +3,8 @@
     python benchmarks/tune_policies.py            # all policies: a few minutes on one core
     python benchmarks/tune_policies.py --policies discounted_ucb exp3s
 
-Every candidate of a stage meets the same worlds; the stages meet different ones. All have seeds of
-at least `TRAINING_SEED`, so that evaluations, which must stay below it, never meet them. The
+Every candidate of a stage meets the same worlds; the stages meet different ones. All have seeds
+between `TRAINING_SEED` and `HELD_OUT_WORLDS`, from which on evaluations choose theirs. The
 constants found are written to `results/tuned_policies.json`; those of record are copied to
 `driftwise.agents.bandits.tuned`, and a test compares the two.
 """
@@ -24,6 +24,7 @@ import gymnasium as gym
 import numpy as np
 
 import driftwise  # noqa: F401  (registers the environments)
+from driftwise.agents import HELD_OUT_WORLDS
 from driftwise.agents.bandits import make_policy, play
 from driftwise.agents.bandits.tuned import SETTINGS, TRAINING_SEED, Setting
 from driftwise.tracking.environment import machine, versions
@@ -159,7 +160,9 @@ def main() -> None:
                 }
             )
             seconds = time.perf_counter() - start
-            print(f"{setting_name:22s} {policy:30s} {best.regret:.4f}  {arguments}  {seconds:.0f} s")
+            print(
+                f"{setting_name:22s} {policy:30s} {best.regret:.4f}  {arguments}  {seconds:.0f} s"
+            )
     record = {
         "name": "tuned_policies",
         "command": "python benchmarks/tune_policies.py",
@@ -172,7 +175,7 @@ def main() -> None:
             f"(a quarter of the worlds for {' and '.join(SLOW)}); regret per step on the worlds of "
             "the last stage, by which the best was chosen"
         ),
-        "seeds": f"worlds from {TRAINING_SEED} on, never used for evaluation",
+        "seeds": f"worlds from {TRAINING_SEED} on; evaluations use those from {HELD_OUT_WORLDS} on",
         "tuned": tuned,
         "table": table,
     }

@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,18 +38,8 @@ from .trace import (
 
 NEVER = 2**62  # a clock that is never reached
 
-# What a saved state holds besides the trace and the generators. The last axis of those in OPEN_KEYS
-# takes its width from the schedule, the drift or the options when an episode begins.
-OPEN_KEYS = (
-    "schedule_state",
-    "drift_state",
-    "change_times",
-    "step_uniforms",
-    "step_normals",
-    "jump_uniforms",
-    "jump_normals",
-)
-_SAVED = ("clock", "first", "drawn", "contexts", "barcodes", "has_change_times", *OPEN_KEYS)
+# Arrays of a saved state whose last axis may have any length.
+OPEN_KEYS = ("change_times",)
 
 
 class Episode(NamedTuple):
@@ -82,7 +72,23 @@ class BanditWorld:
         drift: How they change.
         cue: None, ``"one_hot"`` or ``"barcode"``; needs a :class:`~.drifts.Recur` drift.
         cue_size: C of a barcode.
+        streams: Random streams to take over from other worlds; by default new ones.
     """
+
+    # The agent has no say in these worlds; see StepwiseWorld for those in which it has.
+    stepwise: ClassVar[bool] = False
+    # What a saved state holds besides the trace and the generators.
+    saved: ClassVar[tuple[str, ...]] = (
+        "clock",
+        "first",
+        "drawn",
+        "schedule_state",
+        "drift_state",
+        "contexts",
+        "barcodes",
+        "has_change_times",
+        "change_times",
+    )
 
     def __init__(
         self,
@@ -92,6 +98,7 @@ class BanditWorld:
         drift: Drift,
         cue: str | None = None,
         cue_size: int = 16,
+        streams: Streams | None = None,
     ) -> None:
         self.num_worlds = num_worlds
         self.arms = arms
@@ -100,7 +107,7 @@ class BanditWorld:
         self.num_contexts = drift.num_contexts if isinstance(drift, Recur) else 0
         self.cue = cue
         self.cue_size = {None: 0, "one_hot": self.num_contexts, "barcode": cue_size}[cue]
-        self.streams = Streams(num_worlds)
+        self.streams = streams or Streams(num_worlds)
         self.everyone = np.arange(num_worlds)
 
         self.clock = 0
@@ -108,7 +115,10 @@ class BanditWorld:
         self.drawn = np.full(num_worlds, NEVER)  # clock at which the next block is due
         self.next_draw = NEVER
         self.trace = Trace.zeros(num_worlds, arms.num_arms)
-        self.schedule_state = self.drift_state = np.zeros((num_worlds, 0))
+        nothing = np.zeros((0, schedule.start_uniforms))
+        self.schedule_state = np.zeros((num_worlds, schedule.start(nothing).shape[1]))
+        no_draws = [np.zeros((0, count)) for count in drift.start_draws(arms)]
+        self.drift_state = np.zeros((num_worlds, drift.start(arms, *no_draws).shape[1]))
         self.contexts = np.zeros((num_worlds, self.num_contexts, arms.num_arms))
         codes = self.num_contexts if cue == "barcode" else 0
         self.barcodes = np.zeros((num_worlds, codes, self.cue_size), dtype=np.float32)
@@ -171,7 +181,7 @@ class BanditWorld:
         wanted = (schedule, drift, prior, codes, block)
         parts = _cut(self.streams.draw(worlds, _total(wanted)), wanted)
 
-        self._put("schedule_state", worlds, self.schedule.start(parts[0][0]))
+        self.schedule_state[worlds] = self.schedule.start(parts[0][0])
         state = self.drift.start(arms, *parts[1])
         if contexts:
             self.contexts[worlds] = arms.prior(*(p.reshape(n, contexts, -1) for p in parts[2]))
@@ -184,7 +194,7 @@ class BanditWorld:
                 state = self.drift.from_means(arms, episode.means)
         if episode.context is not None:
             state = episode.context[:, None].astype(np.float64)
-        self._put("drift_state", worlds, state)
+        self.drift_state[worlds] = state
         self._prescribe(worlds, episode.change_times)
 
         zeros = np.zeros(n, dtype=np.int64)
@@ -295,23 +305,21 @@ class BanditWorld:
         """Draws each context's code, uniform among codes that differ from one another."""
         contexts, size = self.num_contexts, self.cue_size
         bits = uniforms.reshape(len(worlds), contexts, size) < 0.5
-        for world, own in zip(worlds, bits, strict=True):
+        # Two codes can only be equal if their first bits, read as a number, are.
+        weights = 2 ** np.arange(min(size, 62))
+        numbers = np.sort(bits[..., :62] @ weights, axis=1)
+        for index in np.flatnonzero((numbers[:, 1:] == numbers[:, :-1]).any(axis=1)):
+            own, stream = bits[index], worlds[index : index + 1]
             while True:
                 _, kept = np.unique(own, axis=0, return_index=True)
                 again = np.setdiff1d(np.arange(contexts), kept)
                 if not len(again):
                     break
-                draws, _ = self.streams.draw(np.array([world]), Draws(len(again) * size))
+                draws, _ = self.streams.draw(stream, Draws(len(again) * size))
                 own[again] = draws.reshape(-1, size) < 0.5
         self.barcodes[worlds] = np.where(bits, 1.0, -1.0) / np.sqrt(size)
 
     # ------------------------------------------------------------------ options, saving, foresight
-
-    def _put(self, name: str, worlds: IntArray, values: FloatArray) -> None:
-        """Writes rows of a per-world array, which takes on the width of ``values``."""
-        if getattr(self, name).shape[1] != values.shape[1]:
-            setattr(self, name, np.zeros((self.num_worlds, values.shape[1])))
-        getattr(self, name)[worlds] = values
 
     def _prescribe(self, worlds: IntArray, times: IntArray | None) -> None:
         """Keeps the change times (n, M) that reset's options prescribe for this episode."""
@@ -326,7 +334,7 @@ class BanditWorld:
 
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Everything that the worlds hold, as a flat dict of arrays (copies)."""
-        state = {name: np.array(getattr(self, name)) for name in _SAVED}
+        state = {name: np.array(getattr(self, name)) for name in self.saved}
         for field in fields(Trace):
             state[f"trace_{field.name}"] = getattr(self.trace, field.name).copy()
         state["generators"] = self.streams.get_state()
@@ -336,7 +344,7 @@ class BanditWorld:
         """Restores what :meth:`get_state` returned; the worlds then go on bit for bit."""
         self.streams.set_state(state["generators"])
         self.trace = Trace(*(state[f"trace_{field.name}"] for field in fields(Trace)))
-        for name in _SAVED:
+        for name in self.saved:
             setattr(self, name, state[name])
         self.clock = int(state["clock"])
         self.next_draw = int(self.drawn.min())

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bandit_world import BanditWorld, Episode
-from .drifts import Drift
 
 EPISODE_KEYS = ("means", "change_times", "context", "schedule", "drift")
 
@@ -24,22 +23,20 @@ def check_keys(options: Mapping[str, Any] | None, known: tuple[str, ...]) -> dic
 
 
 def parse_episode(
-    world: BanditWorld, drift: Drift, options: Mapping[str, Any], worlds: NDArray[np.int64]
+    world: BanditWorld, options: Mapping[str, Any], worlds: NDArray[np.int64]
 ) -> Episode:
     """Reads what the options prescribe for the next episode of ``worlds`` (n,).
 
     Each value is given once for all worlds, or with a leading axis over all N of them.
     """
     return Episode(
-        means=_means(world, drift, options.get("means"), worlds),
+        means=_means(world, options.get("means"), worlds),
         change_times=_change_times(world, options.get("change_times"), worlds),
         context=_context(world, options.get("context"), worlds),
     )
 
 
-def _means(
-    world: BanditWorld, drift: Drift, value: Any, worlds: NDArray[np.int64]
-) -> NDArray[np.float64] | None:
+def _means(world: BanditWorld, value: Any, worlds: NDArray[np.int64]) -> NDArray[np.float64] | None:
     if value is None:
         return None
     name, arms = "options['means']", world.arms
@@ -53,7 +50,7 @@ def _means(
         raise ValueError(f"{name} must mirror each even arm in the next, as dependent arms do")
     chosen: NDArray[np.float64] = np.broadcast_to(means, all_worlds)[worlds]
     if not world.num_contexts:
-        drift.from_means(arms, chosen)  # raises if it cannot
+        world.drift.from_means(arms, chosen)  # raises if it cannot
     return chosen
 
 

@@ -17,6 +17,8 @@ from .arms import Arms
 from .bandit_world import BanditWorld
 from .drifts import Drift, Recur, Resample
 from .schedules import Hazard, Schedule
+from .stepwise_world import StepwiseWorld
+from .streams import Streams
 
 Part = TypeVar("Part", Schedule, Drift)
 
@@ -109,10 +111,17 @@ class BanditSettings:
         """The reward family."""
         return Arms(self.num_arms, self.arms, self.noise_std, self.dependent, self.mean_values)
 
-    def make_world(self, num_worlds: int) -> BanditWorld:
-        """Worlds of this kind, yet to be seeded and begun."""
-        return BanditWorld(
-            num_worlds, self.family, self.schedule, self.drift, self.cue, self.cue_size
+    def make_world(self, num_worlds: int, streams: Streams | None = None) -> BanditWorld:
+        """Worlds of this kind, yet to be seeded (or with ``streams`` of others) and begun."""
+        kind = StepwiseWorld if self.schedule.reactive or self.drift.rested else BanditWorld
+        return kind(
+            num_worlds,
+            self.family,
+            self.schedule,
+            self.drift,
+            self.cue,
+            self.cue_size,
+            streams,
         )
 
     def with_dynamics(self, options: Mapping[str, Any]) -> BanditSettings:

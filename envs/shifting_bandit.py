@@ -156,12 +156,12 @@ class ShiftingBandit(gym.Env[NDArray[Any], np.int64]):
             TypeError, ValueError: An option is not what it must be; nothing has changed then.
         """
         options = check_keys(options, EPISODE_KEYS)
-        world = self._world
-        settings = self.settings.with_dynamics(options)
-        episode = parse_episode(world, settings.drift, options, world.everyone)
+        world, settings = self._world, self.settings.with_dynamics(options)
+        if settings != self.settings:
+            world = settings.make_world(1, world.streams)
+        episode = parse_episode(world, options, world.everyone)
         super().reset(seed=seed)
-        world.set_dynamics(settings.schedule, settings.drift)
-        self.settings = settings
+        self.settings, self._world = settings, world
         world.streams.generators[0] = self.np_random
         world.begin(world.everyone, episode)
         self._elapsed = 0

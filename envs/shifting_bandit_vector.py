@@ -110,12 +110,13 @@ class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDA
         if partial and not self._running:
             raise ResetNeeded("the first reset() must start every sub-environment")
         settings = self.settings.with_dynamics(options)
-        if partial and settings != self.settings:
-            raise ValueError("options['schedule'] and ['drift'] cannot be set with a reset_mask")
-        episode = parse_episode(world, settings.drift, options, worlds)
+        if settings != self.settings:
+            if partial:
+                raise ValueError("options['schedule'] and ['drift'] cannot go with a reset_mask")
+            world = settings.make_world(self.num_envs, world.streams)
+        episode = parse_episode(world, options, worlds)
         self._seed(seed, worlds)
-        world.set_dynamics(settings.schedule, settings.drift)
-        self.settings = settings
+        self.settings, self._world = settings, world
 
         world.begin(worlds, episode)
         self._running = True

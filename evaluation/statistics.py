@@ -4,7 +4,7 @@ Scores are (runs,), or (runs, tasks) with the resampling stratified by task, as 
 et al. 2021, Deep RL at the Edge of the Statistical Precipice, NeurIPS).
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -151,8 +151,8 @@ def probability_of_improvement(
 
 
 def paired_difference(
-    x: Mapping[Hashable, float],
-    y: Mapping[Hashable, float],
+    x: Mapping[Any, float],
+    y: Mapping[Any, float],
     statistic: Statistic = "mean",
     *,
     method: Method = "expanded",

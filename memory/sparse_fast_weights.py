@@ -71,6 +71,7 @@ class SparseFastWeights(SequenceMemory):
         surprise: bool = True,
         rate_bias: tuple = (0., 0.),
         constant: float = 0.,
+        aconst: float = 0.,
         init_scale: float = 1.,
     ) -> None:
         super().__init__(input_size, input_size if output_size is None else output_size)
@@ -99,6 +100,8 @@ class SparseFastWeights(SequenceMemory):
             for ww in w: ww.mul_(init_scale)
             if constant:
                 b[0].normal_(std=constant); b[1].copy_(b[0])
+            if aconst:
+                b[3].normal_(std=aconst); b[4].copy_(b[3])
         self.initial = nn.Parameter(torch.zeros(num_heads, num_slots, key_size, value_size))
 
     def initial_state(self, batch_size: int) -> FastWeightState:

@@ -7,7 +7,16 @@ from typing import Any
 
 
 def check_same_config(path: Path, config: dict[str, Any], ignore: Sequence[str]) -> None:
-    """Raise a ValueError that names the first field in which ``config`` differs from the file."""
+    """Compare the config of a run with the one it was begun with.
+
+    Args:
+        path: The run's config.json.
+        config: What is asked for now, in plain data.
+        ignore: Dotted names of fields that may differ; a name covers what lies below it.
+
+    Raises:
+        ValueError: If another field differs, or the file is damaged; names the first such field.
+    """
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:

@@ -225,6 +225,7 @@ class RunFolder:
         if self._tensorboard is None and self._with_tensorboard:
             from torch.utils.tensorboard import SummaryWriter
 
+            _wait_for_a_later_name(self.path)
             first_step = 0 if self.resumed_from is None else self.resumed_from + 1
             self._tensorboard = SummaryWriter(str(self.path), purge_step=first_step)
         return self._tensorboard
@@ -336,3 +337,14 @@ class RunFolder:
     ) -> None:
         """Close the run."""
         self.close()
+
+
+def _wait_for_a_later_name(folder: Path) -> None:
+    """Wait, at most a second, until a new event file would sort after those in ``folder``.
+
+    Their names begin with the second; TensorBoard reads them in that order, and has to read what
+    was cut off before it is told so.
+    """
+    seconds = [int(path.name.split(".")[3]) for path in folder.glob("events.out.tfevents.*")]
+    if seconds and max(seconds) == int(time.time()):
+        time.sleep(1 - time.time() % 1)

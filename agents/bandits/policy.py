@@ -17,6 +17,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Info = Mapping[str, Any]
 
+_POLICY_STREAM = 0x706F6C
+
 
 class BanditPolicy:
     """Base class of the bandit policies: `act`, then `update`, and `reset` between episodes.
@@ -43,7 +45,9 @@ class BanditPolicy:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         self.num_arms = num_arms
         self.num_envs = num_envs
-        self.rng = np.random.default_rng(seed)
+        # Apart from the environment's stream of the same seed, whose first world would otherwise
+        # be drawn from the very numbers that the policy acts on.
+        self.rng = np.random.default_rng(None if seed is None else [seed, _POLICY_STREAM])
         self.rows = np.arange(num_envs)
 
     def reset(self, mask: BoolArray | None = None) -> None:

@@ -5,9 +5,10 @@ import math
 
 import numpy as np
 import pytest
-from driftwise.agents.bandits import make_policy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from driftwise.agents.bandits import make_policy
 
 
 def beta_moments(a, b):

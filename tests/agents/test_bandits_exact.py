@@ -1,14 +1,15 @@
 """Exact values and indices against brute force, closed forms and published numbers."""
 
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
+
 from driftwise.agents.bandits import bayes_optimal_two_arms, gittins_table, make_policy
 
 
-@lru_cache(maxsize=None)
+@cache
 def brute_value(s1, f1, s2, f2, pulls):
     """Bayes-optimal reward of the coming `pulls`, in exact arithmetic."""
     if pulls == 0:
@@ -60,7 +61,7 @@ def brute_gittins(successes, pulls, remaining, discount):
     """The index by bisection on the charge, one state at a time."""
 
     def gain(charge):
-        @lru_cache(maxsize=None)
+        @cache
         def continuing(s, n, h):
             if h == 0:
                 return 0.0

@@ -1,13 +1,15 @@
 """Every policy against a slow implementation for one row, written from the paper's formula."""
 
+import copy
 import math
 
 import numpy as np
 import pytest
-from driftwise.agents.bandits import POLICIES, BanditPolicy, make_policy
-from driftwise.agents.bandits.kl import bernoulli_kl, bernoulli_kl_upper_bound
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from driftwise.agents.bandits import POLICIES, BanditPolicy, make_policy
+from driftwise.agents.bandits.kl import bernoulli_kl, bernoulli_kl_upper_bound
 
 NUM_ARMS, NUM_ENVS, NUM_STEPS = 3, 7, 120
 
@@ -31,7 +33,7 @@ def kl_bound(mean, budget):
     return low
 
 
-def slow_ucb(history, scale=math.sqrt(2), discount=1.0, prior=(0.0, 0.0)):
+def slow_ucb(history, scale=2**0.5, discount=1.0, prior=(0.0, 0.0)):
     """Garivier & Moulines, section 2.1, from the sums of their definitions."""
     last = len(history)
     index = []
@@ -172,7 +174,7 @@ def test_thompson_draws_from_the_posterior_with_the_same_random_numbers(discount
     policy = make_policy(
         "discounted_thompson", NUM_ARMS, NUM_ENVS, seed=5, discount=discount, prior=(0.5, 2.0)
     )
-    twin = np.random.default_rng(5)
+    twin = copy.deepcopy(policy.rng)
 
     def check(histories):
         chosen = policy.act()
@@ -194,7 +196,7 @@ def test_thompson_draws_from_the_posterior_with_the_same_random_numbers(discount
 def test_exp3s_follows_its_weights():
     gamma, alpha = 0.2, 0.03
     policy = make_policy("exp3s", NUM_ARMS, NUM_ENVS, seed=5, gamma=gamma, alpha=alpha)
-    twin = np.random.default_rng(5)
+    twin = copy.deepcopy(policy.rng)
 
     def probabilities(history):
         weights = [1.0] * NUM_ARMS
@@ -335,6 +337,12 @@ def test_same_seed_same_actions_and_reset_forgets(name):
     run(policy, 20)
     policy.reset(np.ones(5, dtype=bool))
     np.testing.assert_array_equal(run(policy, 0), run(other, 0))
+
+
+def test_policy_numbers_are_not_those_of_an_environment_of_the_same_seed():
+    ours = BanditPolicy(2, 1, seed=7).rng.random(3)
+    assert not np.isin(ours, np.random.default_rng(7).random(100)).any()
+    np.testing.assert_array_equal(ours, BanditPolicy(2, 1, seed=7).rng.random(3))
 
 
 def test_ties_are_broken_uniformly():

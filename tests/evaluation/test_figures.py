@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.collections import FillBetweenPolyCollection
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from driftwise.evaluation import plot_regret_and_recovery, plot_scores, plot_scores_over_settings
 from driftwise.evaluation.figure_style import PALETTE, REFERENCE, _moved_apart
@@ -19,7 +18,7 @@ CHANGED[:, [20, 40]] = True
 REGRETS = {"sparse": RNG.random((30, 60)), "d_ucb": RNG.random((30, 60)) + 0.5}
 
 
-def line(axes: Any, name: str) -> Line2D:
+def line(axes: Any, name: str) -> Any:
     (found,) = [line for line in axes.get_lines() if line.get_label() == name]
     return found
 
@@ -36,6 +35,8 @@ def save(figure: Figure) -> bytes:
 
 def test_regret_and_recovery() -> None:
     figure = plot_regret_and_recovery(REGRETS, CHANGED, references=["d_ucb"], title="Toy")
+    left: Any
+    right: Any
     left, right = figure.axes
     drawn = line(left, "sparse")
     np.testing.assert_allclose(drawn.get_ydata(), REGRETS["sparse"].cumsum(1).mean(0))
@@ -44,7 +45,7 @@ def test_regret_and_recovery() -> None:
     np.testing.assert_allclose(line(right, "sparse").get_ydata(), recovery)
     assert line(left, "sparse").get_color() == line(right, "sparse").get_color() == PALETTE[0]
     assert line(left, "d_ucb").get_color() == REFERENCE
-    assert sum(isinstance(c, FillBetweenPolyCollection) for c in left.collections) == 2
+    assert sum(isinstance(c, PolyCollection) for c in left.collections) == 2
     marks = [a.get_xdata()[0] for a in left.get_lines() if len(a.get_xdata()) == 2]
     assert marks == [20, 40] and set(texts(left)) == {"change", "sparse", "d ucb"}
     for axes in figure.axes:
@@ -54,6 +55,7 @@ def test_regret_and_recovery() -> None:
 
 def test_worlds_that_change_apart_have_no_common_marks() -> None:
     changed = {name: RNG.random((30, 60)) < 0.1 for name in REGRETS}
+    left: Any
     left, right = plot_regret_and_recovery(REGRETS, changed, horizon=5).axes
     assert len(left.get_lines()) == 2 and len(line(right, "sparse").get_xdata()) == 5
 
@@ -83,7 +85,7 @@ def test_band_of_a_recovery_curve_covers_its_mean() -> None:
     assert 0.91 < share < 0.97  # 95 % but for the small-sample bias of a ratio
 
 
-RESULT = {
+RESULT: dict[str, Any] = {
     "name": "toy",
     "table": [
         {"row": row, "setting": f"{n}_contexts", "metric": "regret", "n": 5}
@@ -106,7 +108,7 @@ def test_scores_over_settings() -> None:
         labels={"d_ucb": "D-UCB"},
         log_x=True,
     )
-    (axes,) = figure.axes
+    axes: Any = figure.axes[0]
     np.testing.assert_array_equal(line(axes, "sparse").get_xdata(), [2, 4, 8])
     np.testing.assert_allclose(line(axes, "sparse").get_ydata(), [0.2, 0.4, 0.8])
     assert set(texts(axes)) == {"sparse", "D-UCB", "random"}
@@ -120,9 +122,13 @@ def test_scores_over_settings() -> None:
 
 @pytest.mark.parametrize("lower_is_better", [True, False])
 def test_scores(lower_is_better: bool) -> None:
-    options = {"xlabel": "regret", "setting": "4_contexts", "labels": {"d_ucb": "D-UCB"}}
+    options: dict[str, Any] = {
+        "xlabel": "regret",
+        "setting": "4_contexts",
+        "labels": {"d_ucb": "D-UCB"},
+    }
     figure = plot_scores(RESULT, "regret", lower_is_better=lower_is_better, log=True, **options)
-    (axes,) = figure.axes
+    axes: Any = figure.axes[0]
     order = ["random", "D-UCB", "sparse"]  # from the bottom up
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == (order if lower_is_better else order[::-1])

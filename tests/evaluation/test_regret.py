@@ -38,6 +38,10 @@ def segments_by_loop(changed: NDArray[np.bool_]) -> list[tuple[int, int, int, bo
     return found
 
 
+def average(numbers: list[float]) -> float:
+    return sum(numbers) / len(numbers) if numbers else math.nan
+
+
 def recovery_by_loop(
     values: NDArray[np.float64],
     changed: NDArray[np.bool_],
@@ -86,7 +90,7 @@ def test_recovery_curve(world: Any, data: st.DataObject, start: bool, whole: boo
     options = {"include_start": start, "whole_only": whole}
     found = recovery_curve(values, changed, horizon, **options)
     assert found.counts.tolist() == [len(group) for group in pooled]
-    expected = [np.mean(group) if group else math.nan for group in pooled]
+    expected = [average(group) for group in pooled]
     np.testing.assert_allclose(found.mean, expected, rtol=1e-14)
 
     each = recovery_curve(values, changed, horizon, axis=(), **options)
@@ -120,14 +124,14 @@ def adaptation_by_loop(
     tolerance: float,
 ) -> tuple[float, float, float]:
     pooled, _ = recovery_by_loop(values, changed, horizon, False, False)
-    curve = [np.mean(group) if group else math.nan for group in pooled]
+    curve = [average(group) for group in pooled]
     smooth = [sum(curve[k : k + window]) / window for k in range(horizon - window + 1)]
     flat = values.reshape(-1, values.shape[-1])
     before: list[float] = []
     for run, start, end, _, by_change in segments_by_loop(changed):
         if by_change:
             before.extend(flat[run, max(start, end - window) : end])
-    level = float(np.mean(before)) if before else math.nan
+    level = average(before)
     known = [k for k, value in enumerate(smooth) if not math.isnan(value)]
     if not known:
         return math.nan, level, math.nan

@@ -179,9 +179,9 @@ def test_render_tables_refuses(result: dict[str, Any], tmp_path: Path) -> None:
     end = "\n<!-- /result -->\n"
     with pytest.raises(FileNotFoundError, match=r"other\.json"):
         render_tables(f"<!-- result:other metric=regret -->{end}", tmp_path)
-    with pytest.raises(ValueError, match="marker of toy: metric=... is missing"):
+    with pytest.raises(ValueError, match=r"marker of toy: metric=\.\.\. is missing"):
         render_tables(f"<!-- result:toy -->{end}", tmp_path)
-    with pytest.raises(ValueError, match="marker of toy: options must be .* got 'rowz=a'"):
+    with pytest.raises(ValueError, match=r"marker of toy: options must be .* got 'rowz=a'"):
         render_tables(f"<!-- result:toy metric=regret rowz=a -->{end}", tmp_path)
     with pytest.raises(ValueError, match="metric: 'loss' is not in toy"):
         render_tables(f"<!-- result:toy metric=loss -->{end}", tmp_path)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from driftwise.evaluation import build_result
 from driftwise.tracking import (
     Cell,
     Result,
@@ -64,6 +65,9 @@ def test_run_computes_what_is_missing(result: Result, tmp_path: Path) -> None:
     assert cell["config"] == {"lr": 0.1} and len(cell["config_hash"]) == 16
     assert cell["wall_s"] >= 0 and "numpy" in cell["versions"] and "kind" in cell["machine"]
     assert [c["seed"] for c in load_cells(result)] == [0, 0, 0, 1, 1, 1]
+    table = build_result(load_cells(result), name="toy", command="c", protocol="p")["table"]
+    entry = next(e for e in table if (e["row"], e["metric"]) == ("gru", "score"))
+    assert entry["n"] == 2 and entry["low"] <= cell["metrics"]["score"] <= entry["high"]
     text = (tmp_path / "results/cells/toy/gru--default--1.json").read_text()
     json.loads(text, parse_constant=pytest.fail)
     assert list((tmp_path / "runs" / "cells" / "toy").glob("*.log")) == []

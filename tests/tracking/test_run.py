@@ -313,6 +313,28 @@ def test_tensorboard_shows_what_metrics_jsonl_holds(tmp_path: Path) -> None:
     assert found == [(row["step"], row["loss"]) for row in read_metrics(run.path)]
 
 
+def test_tensorboard_events_survive_a_kill_and_are_not_doubled(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    code = """
+import os, signal, sys
+from driftwise.tracking import RunFolder
+run = RunFolder.open(sys.argv[1], "bandit", "sparse", 3, {})
+for step in range(1, 9):
+    run.log(step, {"loss": float(step)})
+    if step == 5:
+        run.checkpoint(step, "x")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)])
+    assert killed.returncode == -signal.SIGKILL
+    with open_run(tmp_path, config={}, tensorboard=True) as run:
+        run.log(6, {"loss": 60.0})
+    events = EventAccumulator(str(run.path)).Reload().Scalars("loss")
+    found = [(event.step, event.value) for event in events]
+    assert found == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0), (5, 5.0), (6, 60.0)]
+
+
 def test_figures_are_saved(tmp_path: Path) -> None:
     from matplotlib.figure import Figure
 

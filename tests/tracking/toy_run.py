@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from driftwise.tracking.metrics import MetricsFile
 STEPS, EVERY = 4, 2
 
 
-def train(root: str, steps: int = STEPS, every: int = EVERY) -> None:
+def train(root: str, steps: int = STEPS, every: int = EVERY, pause: float = 0.0) -> None:
     """Draw a random walk whose every step depends on all before."""
     rng = np.random.default_rng(7)
     config = {"steps": steps, "every": every, "width": 4}
@@ -35,6 +36,7 @@ def train(root: str, steps: int = STEPS, every: int = EVERY) -> None:
             walk, rng.bit_generator.state = tree["walk"], tree["rng"]
         while step < steps:
             step += 1
+            time.sleep(pause)
             walk = 0.9 * walk + rng.standard_normal(4)
             run.log(step, {"loss": walk.sum(), "count": step, "time/nonsense": os.getpid()})
             if step % every == 0:
@@ -130,6 +132,6 @@ def every_operation(root: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) == 2:
-        train(sys.argv[1], steps=300, every=20)
+        train(sys.argv[1], steps=300, every=20, pause=0.002)  # time to be killed in
     else:
         every_operation(sys.argv[1])

@@ -1,0 +1,77 @@
+"""``driftwise evaluate-agent``: agents and classic policies on the same held-out worlds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from .command_line import parse
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Play agents and classic policies on the same held-out worlds and compare them.
+
+    On a bandit this prints the dynamic regret per step with its 95 % interval over worlds; on
+    other environments, the agents' return.
+    """
+
+    agents: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Run folders, agent folders, or names of agents that come with the package."""
+    env: str = "driftwise/ShiftingBandit-v0"
+    """Id of a Gymnasium environment."""
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    """Arguments of the environment."""
+    policies: tuple[str, ...] | None = None
+    """Classic policies to compare with; a usual choice by default."""
+    num_worlds: int = 1000
+    """Held-out worlds, one episode in each."""
+    figure: Path | None = None
+    """Where to draw regret over time and recovery after a change, as PNG."""
+    report: Path | None = None
+    """Where to write the scores as JSON."""
+    device: str = "cpu"
+    """torch device."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command with these arguments."""
+    given = parse(Arguments, arguments, "driftwise evaluate-agent")
+
+    from ..agents import evaluation
+    from ..tracking import write_json
+
+    agents = {_label(name): _load(name, given.device) for name in given.agents}
+    if not evaluation.is_bandit(given.env):
+        for name, model in agents.items():
+            value, low, high = evaluation.mean_return(model, given.env, given.env_kwargs)
+            print(f"{name}: return {value:.1f} [{low:.1f}, {high:.1f}] in 100 held-out episodes")
+        return
+    policies = evaluation.POLICIES if given.policies is None else given.policies
+    records = evaluation.play_all(
+        agents, policies, given.env, given.env_kwargs, num_worlds=given.num_worlds
+    )
+    scores = evaluation.score(records)
+    title = f"{given.env}: {given.num_worlds:,} held-out worlds"
+    print(evaluation.format_scores(scores, title))
+    if given.figure is not None:
+        given.figure.parent.mkdir(parents=True, exist_ok=True)
+        evaluation.plot_records(records, title).savefig(given.figure)
+    if given.report is not None:
+        write_json(given.report, {"env": given.env, "scores": [line._asdict() for line in scores]})
+
+
+def _label(name: str) -> str:
+    path = Path(name)
+    return path.parent.name if path.name == "agent" else path.name
+
+
+def _load(name: str, device: str) -> Any:
+    from ..agents import load_agent, load_pretrained
+
+    for folder in (Path(name) / "agent", Path(name)):
+        if (folder / "state.json").exists():
+            return load_agent(folder, device=device)
+    return load_pretrained(name, device=device)

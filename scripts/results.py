@@ -1,0 +1,77 @@
+"""``driftwise results``: fill and print the results of record."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..evaluation import build_result, format_table, load_result, render_tables, write_result
+from ..tracking import import_result, load_cells, run_cells, write_text
+
+RESULTS = (
+    "standard_bandit",
+    "recurring_bandit",
+    "smn_ablation",
+)
+"""Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command with these arguments."""
+    given = _parser().parse_args(list(arguments))
+    given.action(given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "driftwise results",
+        description="Results of record: JSON files in results/, filled cell by cell, from which "
+        "the tables in README.md and docs/ are made.",
+    )
+    actions = parser.add_subparsers(required=True, metavar="action")
+
+    run = actions.add_parser("run", help="compute what is missing of a result")
+    run.add_argument("name", choices=RESULTS)
+    run.add_argument("--rows", nargs="+", help="only these rows")
+    run.add_argument("--settings", nargs="+", help="only these settings")
+    run.add_argument("--seeds", nargs="+", type=int, help="only these seeds")
+    run.add_argument("--jobs", type=int, default=2, help="cells at a time, one thread each")
+    run.set_defaults(action=_run)
+
+    show = actions.add_parser("show", help="print a result's table")
+    show.add_argument("name")
+    show.add_argument("--metric", nargs="+", help="only these metrics")
+    show.set_defaults(action=_show)
+
+    tables = actions.add_parser("tables", help="make the tables in README.md and docs/ anew")
+    tables.set_defaults(action=lambda given: render_documents(Path(".")))
+    return parser
+
+
+def _run(given: argparse.Namespace) -> None:
+    target = f"{__package__.rpartition('.')[0]}.benchmarks.{given.name}:RESULT"
+    report = run_cells(target, given.rows, given.settings, given.seeds, given.jobs)
+    result = import_result(target)
+    cells = load_cells(result)
+    if cells:
+        record = build_result(
+            cells, name=result.name, command=result.command, protocol=result.protocol
+        )
+        print(f"{len(cells)} cells in {write_result(record)}")
+    if report.failed:
+        raise RuntimeError(f"{len(report.failed)} cells failed; their logs are in runs/cells")
+
+
+def _show(given: argparse.Namespace) -> None:
+    result = load_result(Path("results") / f"{given.name}.json")
+    known = dict.fromkeys(entry["metric"] for entry in result["table"])
+    print(format_table(result, given.metric or list(known)))
+
+
+def render_documents(root: Path) -> None:
+    """Bring every table between result markers in README.md and docs/ up to date."""
+    for path in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
+        text = path.read_text()
+        rendered = render_tables(text, root / "results")
+        if rendered != text:
+            write_text(path, rendered)
+            print(f"updated {path}")

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from driftwise.envs import (
+    AtSteps,
+    Bursts,
+    Drift,
+    Hazard,
+    Interpolate,
+    Never,
+    OrnsteinUhlenbeck,
+    Periodic,
+    Permute,
+    RandomWalk,
+    Reactive,
+    Resample,
+    Rotting,
+    Schedule,
+    ShiftingBandit,
+    Sinusoid,
+    SwapBest,
+)
+
+SCHEDULES: dict[str, Schedule] = {
+    "never": Never(),
+    "hazard": Hazard(0.05),
+    "periodic": Periodic(30, jitter=20, phase=-1),
+    "at_steps": AtSteps((1, 2, 60, 199, 200, 201, 230)),
+    "bursts": Bursts(rate=0.02, length=15, probability=0.4),
+    "reactive": Reactive(patience=2),
+}
+DRIFTS: dict[str, Drift] = {
+    "resample": Resample(),
+    "permute": Permute(),
+    "swap_best": SwapBest(),
+    "random_walk": RandomWalk(0.1),
+    "ornstein_uhlenbeck": OrnsteinUhlenbeck(0.2, std=1.2, center=0.3),
+    "sinusoid": Sinusoid(period=37.5, amplitude=0.3),
+    "interpolate": Interpolate(12),
+    "rotting": Rotting(0.9, floor=0.1),
+}
+
+Play = Callable[..., dict[str, np.ndarray]]
+
+
+def play_episode(
+    env: ShiftingBandit, actions: Any, seed: int | None = 0, **reset: Any
+) -> dict[str, np.ndarray]:
+    """Infos and rewards of an episode, stacked over time; ``actions`` are played in turn."""
+    env.reset(seed=seed, **reset)
+    rows = []
+    for action in actions:
+        _, reward, terminated, truncated, info = env.step(action)
+        rows.append({**info, "reward": reward, "action": action})
+        if terminated or truncated:
+            break
+    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
+
+
+@pytest.fixture
+def play() -> Play:
+    return play_episode
+
+
+@pytest.fixture(params=SCHEDULES)
+def schedule(request: pytest.FixtureRequest) -> Schedule:
+    return SCHEDULES[request.param]
+
+
+@pytest.fixture(params=DRIFTS)
+def drift(request: pytest.FixtureRequest) -> Drift:
+    return DRIFTS[request.param]

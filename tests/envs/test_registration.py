@@ -1,0 +1,103 @@
+"""Every registered id passes both checkers, with the horizon that was asked for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import warnings
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode
+
+import driftwise
+from driftwise.envs import ENVIRONMENTS, ShiftingBandit, check_vector_env, register_envs
+
+IDS = [env_id for env_id in gym.registry if env_id.startswith("driftwise/")]
+assert sorted(IDS) == sorted(ENVIRONMENTS)
+assert driftwise.__version__
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_gymnasiums_own_checker(env_id: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # Rewards of Gaussian arms, and hence their place in the observation, are unbounded.
+        warnings.filterwarnings("ignore", message=".*infinity. This is probably too")
+        check_env(gym.make(env_id).unwrapped)
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+@pytest.mark.parametrize("env_id", IDS)
+def test_our_checker(env_id: str, mode: AutoresetMode) -> None:
+    envs = gym.make_vec(env_id, num_envs=2, autoreset_mode=mode)
+    check_vector_env(envs, lambda: gym.make(env_id), num_steps=430)
+
+
+@pytest.mark.parametrize("env_id", ["driftwise/ShiftingBandit-v0", "driftwise/StationaryBandit-v0"])
+def test_horizons(env_id: str) -> None:
+    default = ENVIRONMENTS[env_id][0]
+    scalars = [
+        (gym.make(env_id), default),
+        (gym.make(env_id, max_episode_steps=37), 37),
+        (gym.make(env_id, max_episode_steps=500), 500),
+        (ShiftingBandit(), 200),
+        (ShiftingBandit(max_episode_steps=500), 500),
+    ]
+    for env, horizon in scalars:
+        env.reset(seed=0)
+        over = [env.step(0)[2:4] for _ in range(horizon)]
+        assert over == [(False, False)] * (horizon - 1) + [(False, True)]
+    for kwargs, horizon in (({}, default), ({"max_episode_steps": 500}, 500)):
+        envs = gym.make_vec(env_id, num_envs=2, **kwargs)
+        assert envs.spec is not None and envs.spec.kwargs["max_episode_steps"] == horizon
+        envs.reset(seed=0)
+        over = [tuple(envs.step(np.zeros(2, int))[3]) for _ in range(horizon)]
+        assert over == [(False, False)] * (horizon - 1) + [(True, True)]
+
+
+@pytest.mark.parametrize("horizon", [1, 37, 199, 200, 201, 400, 450])
+def test_make_and_make_vec_play_the_same_worlds(horizon: int) -> None:
+    env_id = "driftwise/RecurringBandit-v0"
+    envs = gym.make_vec(env_id, num_envs=2, max_episode_steps=horizon)
+    check_vector_env(
+        envs, lambda: gym.make(env_id, max_episode_steps=horizon), num_steps=2 * horizon + 20
+    )
+
+
+def test_the_horizon_cannot_be_guessed() -> None:
+    for name in ("observe_time", "terminate_on_horizon"):
+        with pytest.raises(ValueError, match=f"{name}=True needs max_episode_steps, which"):
+            gym.make("driftwise/ShiftingBandit-v0", **{name: True})
+        assert gym.make_vec("driftwise/ShiftingBandit-v0", num_envs=2, **{name: True}).num_envs == 2
+
+
+def test_specs_are_json() -> None:
+    for env_id in IDS:
+        assert json.loads(gym.spec(env_id).to_json())["id"] == env_id
+
+
+def test_registering_twice_is_silent() -> None:
+    before = dict(gym.registry)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        register_envs()
+    assert dict(gym.registry) == before
+
+
+def test_import_is_light() -> None:
+    code = (
+        "import sys, driftwise, driftwise.envs, gymnasium as gym;"
+        "gym.make_vec('driftwise/ShiftingBandit-v0', num_envs=2).reset(seed=0);"
+        "print(sorted({'torch', 'scipy', 'matplotlib', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_unknown_id() -> None:
+    with pytest.raises(gym.error.NameNotFound, match="driftwise"):
+        gym.make("driftwise/ShiftyBandit-v0")
