@@ -73,7 +73,7 @@ def load_agent(
     model.action_space = space_from_plain(agent["action_space"])
     model.n_envs = 1
     if env is not None:
-        wrapped = model._wrap_env(env)  # type: ignore[arg-type]
+        wrapped = model._wrap_env(env)
         check_for_correct_spaces(wrapped, model.observation_space, model.action_space)
         model.env, model.n_envs = wrapped, wrapped.num_envs
     model._setup_model()

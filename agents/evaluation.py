@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gymnasium as gym
+from gymnasium import spaces
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecMonitor
 
@@ -70,9 +71,11 @@ def play_all(
         Records of shape (N, T) by name: the policies in their order, then the agents.
     """
     env = make_vector_env(env_id, num_worlds, **(env_kwargs or {}))
+    arms = env.single_action_space
+    assert isinstance(arms, spaces.Discrete)
     records = {}
     for name in policies:
-        policy = make_policy(name, env.single_action_space.n, num_worlds, seed=seed)
+        policy = make_policy(name, int(arms.n), num_worlds, seed=seed)
         records[name] = play(policy, env, num_episodes=1, seed=seed)
     for name, model in agents.items():
         records[name] = play_agent(model, env, seed=seed)

@@ -11,7 +11,6 @@ from stable_baselines3.common.distributions import (
     make_proba_distribution,
 )
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.preprocessing import get_action_dim
 from stable_baselines3.common.torch_layers import (
     BaseFeaturesExtractor,
     CombinedExtractor,
@@ -94,20 +93,28 @@ class MemoryPolicy(BasePolicy):
         self.width, self.log_std_init = width, log_std_init
         self.memory_name, self.memory_kwargs = memory, memory_kwargs or {}
         self.features_extractor = self.make_features_extractor()
-        self.encoder = nn.Linear(self.features_extractor.features_dim, width)
+        # The nonlinearity lets the memory see products, such as this arm together with this reward.
+        self.encoder = nn.Sequential(
+            nn.Linear(self.features_extractor.features_dim, width), nn.SiLU()
+        )
         self.memory = make_memory(memory, width, **self.memory_kwargs)
         self.action_dist = make_proba_distribution(action_space)
         size = self.memory.output_size
+        # The head that the distribution asks for; with continuous actions, a spread as well.
         if isinstance(self.action_dist, DiagGaussianDistribution):
-            self.actor, self.log_std = self.action_dist.proba_distribution_net(size, log_std_init)
+            actor, self.log_std = self.action_dist.proba_distribution_net(size, log_std_init)
         else:
-            self.actor = self.action_dist.proba_distribution_net(size)
+            actor = self.action_dist.proba_distribution_net(size)  # type: ignore[assignment]
+        assert isinstance(actor, nn.Linear)
+        self.actor = actor
         self.critic = nn.Linear(size, 1)
         # Near-uniform first actions, and values near zero.
         nn.init.orthogonal_(self.actor.weight, 0.01)
         nn.init.zeros_(self.actor.bias)
         self.optimizer = optimizer_class(
-            self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs
+            self.parameters(),
+            lr=lr_schedule(1),  # type: ignore[call-arg]
+            **self.optimizer_kwargs,
         )
 
     def act(
@@ -210,7 +217,8 @@ class MemoryPolicy(BasePolicy):
                 )
         with torch.no_grad():
             decision = self.act(obs, state, start, deterministic=deterministic)
-        actions = decision.actions.cpu().numpy().reshape(-1, *self.action_space.shape)
+        actions = decision.actions.cpu().numpy()
+        actions = actions.reshape(-1, *(self.action_space.shape or ()))
         if isinstance(self.action_space, spaces.Box):
             actions = np.clip(actions, self.action_space.low, self.action_space.high)
         if not vectorized:

@@ -101,7 +101,7 @@ class MemoryPPO(OnPolicyAlgorithm):
                 f"memory_reset must be one of {', '.join(MEMORY_RESETS)}, got {memory_reset!r}"
             )
         super().__init__(
-            policy,
+            policy,  # type: ignore[arg-type]
             env,  # type: ignore[arg-type]
             learning_rate=learning_rate,
             n_steps=n_steps,
@@ -242,12 +242,13 @@ class MemoryPPO(OnPolicyAlgorithm):
             ValueError: if a reward is not finite.
         """
         assert self._last_obs is not None and self._memory_starts is not None
+        last_obs: Any = self._last_obs
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
         callback.on_rollout_start()
         regrets: list[float] = []
         for _ in range(n_rollout_steps):
-            obs = obs_as_tensor(self._last_obs, self.device)
+            obs = obs_as_tensor(last_obs, self.device)
             memory_start = torch.as_tensor(self._memory_starts, device=self.device)
             rollout_buffer.add_state(self._memory_state, memory_start)
             with torch.no_grad():
@@ -269,21 +270,21 @@ class MemoryPPO(OnPolicyAlgorithm):
                     f"rewards must be finite, got {rewards[bad]} from environment {bad} "
                     f"at timestep {self.num_timesteps}"
                 )
-            rewards = torch.as_tensor(rewards, dtype=torch.float32, device=self.device)
+            gains = torch.as_tensor(rewards, dtype=torch.float32, device=self.device)
             if dones.any():
                 finished = np.flatnonzero(dones)
                 self._update_info_buffer([infos[i] for i in finished], dones[finished])
-                self._bootstrap_truncated(rewards, finished, infos)
+                self._bootstrap_truncated(gains, finished, infos)
             rollout_buffer.add(
                 obs,
                 decision.actions,
-                rewards,
+                gains,
                 decision.values,
                 decision.log_probs,
                 torch.as_tensor(self._last_episode_starts, device=self.device),
                 memory_start,
             )
-            self._last_obs = new_obs
+            self._last_obs = last_obs = new_obs  # type: ignore[assignment]
             self._last_episode_starts = dones
             self._memory_starts = self._next_memory_starts(env, dones)
             regret = getattr(env, "info_arrays", {}).get("regret")
@@ -292,7 +293,7 @@ class MemoryPPO(OnPolicyAlgorithm):
 
         with torch.no_grad():
             last_value = self.policy.predict_values(
-                obs_as_tensor(self._last_obs, self.device),
+                obs_as_tensor(last_obs, self.device),
                 self._memory_state,
                 torch.as_tensor(self._memory_starts, device=self.device),
             )
@@ -380,9 +381,7 @@ class MemoryPPO(OnPolicyAlgorithm):
         if hasattr(self.policy, "log_std"):
             self.logger.record("train/std", self.policy.log_std.exp().mean().item())
 
-    def _loss(
-        self, batch: Sequences, clip_range: float, ent_coef: float
-    ) -> tuple[Tensor, Tensor]:
+    def _loss(self, batch: Sequences, clip_range: float, ent_coef: float) -> tuple[Tensor, Tensor]:
         """PPO's clipped objective, and the quantities to log: five scalars."""
         values, log_prob, entropy = self.policy.evaluate_actions(
             batch.observations, batch.actions, batch.state, batch.starts

@@ -113,24 +113,28 @@ class SequenceBuffer:
     def minibatches(self, sequences_per_batch: int) -> Iterator[Sequences]:
         """Yield every sequence once, in random order (torch's global generator)."""
         cuts = self.num_steps // self.sequence_length
-        columns = [
+        observations, actions, log_probs, values, advantages, returns, starts = (
             map_state(self._cut, column)
             for column in (
                 self.observations, self.actions, self.log_probs, self.values,
                 self.advantages, self.returns, self.memory_starts,
             )
-        ]  # fmt: skip
+        )  # fmt: skip
         fresh = all(self._fresh)
         state = None if fresh else self._stacked_states()
-        starts = columns.pop()
         if fresh:
             starts[:, 0] = False  # said already by `state=None`
         any_start = bool(starts.any())
         for rows in torch.randperm(cuts * self.num_envs).split(sequences_per_batch):
             yield Sequences(
-                *(select_rows(column, rows) for column in columns),
-                starts=starts[rows] if any_start else None,
-                state=None if state is None else select_rows(state, rows),
+                select_rows(observations, rows),
+                actions[rows],
+                log_probs[rows],
+                values[rows],
+                advantages[rows],
+                returns[rows],
+                starts[rows] if any_start else None,
+                None if state is None else select_rows(state, rows),
             )
 
     def _cut(self, x: Tensor) -> Tensor:

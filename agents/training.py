@@ -22,7 +22,7 @@ def train_agent(
     *,
     runs: str | os.PathLike[str] = "runs",
     name: str | None = None,
-    resume: Literal["auto", True, False] = "auto",
+    resume: Literal["auto"] | bool = "auto",
     progress: bool = True,
 ) -> tuple[MemoryPPO, RunFolder]:
     """Train an agent, or go on with a run that was stopped.
@@ -96,7 +96,8 @@ def make_agent(config: TrainConfig) -> MemoryPPO:
         device=config.device,
     )
     # Seeds that follow one another must not share worlds: environment i takes seed + i.
-    model.get_env().seed(training_world_seed(config.seed))
+    assert model.env is not None
+    model.env.seed(training_world_seed(config.seed))
     return model
 
 

@@ -3,9 +3,6 @@
 from collections import deque
 from typing import Any
 
-import numpy as np
-import torch
-
 from ..memory.state import flatten_state, map_state, unflatten_state
 from ..tracking import rng_state, set_rng_state
 from .memory_ppo import MemoryPPO
@@ -18,7 +15,7 @@ def training_state(model: MemoryPPO) -> dict[str, Any]:
         A tree for :func:`driftwise.tracking.save_checkpoint`. ``env`` is None where the environment
         has no ``get_state``: such a run restarts its episodes on resume.
     """
-    env = model.get_env()
+    env: Any = model.get_env()
     memory = model._memory_state
     return {
         "policy": model.policy.state_dict(),
@@ -56,7 +53,7 @@ def load_training_state(model: MemoryPPO, state: dict[str, Any]) -> bool:
     model.num_timesteps, model._n_updates = state["num_timesteps"], state["n_updates"]
     model.ep_info_buffer = deque(state["episodes"], maxlen=model._stats_window_size)
     model.ep_success_buffer = deque(maxlen=model._stats_window_size)
-    env = model.get_env()
+    env: Any = model.get_env()
     continues = state["env"] is not None and hasattr(env, "set_state")
     if continues:
         env.set_state(state["env"])

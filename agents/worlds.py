@@ -23,9 +23,7 @@ def make_vector_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv:
     try:
         spec = gym.spec(env_id)
         if spec.vector_entry_point is not None:
-            return gym.make_vec(
-                env_id, num_envs, autoreset_mode=AutoresetMode.SAME_STEP, **kwargs
-            )
+            return gym.make_vec(env_id, num_envs, autoreset_mode=AutoresetMode.SAME_STEP, **kwargs)
         return gym.make_vec(
             env_id,
             num_envs,
@@ -37,5 +35,3 @@ def make_vector_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv:
         raise ValueError(f"env: {error}") from error
     except TypeError as error:
         raise ValueError(f"env_kwargs do not fit {env_id}: {error}") from error
-
-

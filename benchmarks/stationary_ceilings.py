@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftwise.agents import HELD_OUT_WORLDS
-from driftwise.agents.bandits import bayes_optimal_two_arms, make_policy, play
-from driftwise.agents.bandits.tuned import SETTINGS, TUNED
+from driftwise.agents.bandits import SETTINGS, TUNED, bayes_optimal_two_arms, make_policy, play
 
 STATIONARY = ("two_arms_100_pulls", "five_arms_100_pulls")
 POLICIES = ("random", "greedy", "thompson", "kl_ucb", "ucb1", "ucb1_posterior", "gittins")

@@ -25,8 +25,7 @@ import numpy as np
 
 import driftwise  # noqa: F401  (registers the environments)
 from driftwise.agents import HELD_OUT_WORLDS
-from driftwise.agents.bandits import make_policy, play
-from driftwise.agents.bandits.tuned import SETTINGS, TRAINING_SEED, Setting
+from driftwise.agents.bandits import SETTINGS, TRAINING_SEED, Setting, make_policy, play
 from driftwise.tracking.environment import machine, versions
 
 
@@ -44,13 +43,13 @@ class Log(NamedTuple):
 
 
 DISCOUNT = Log(0.003, 0.4, lambda gap: 1.0 - gap)
-SCALE = Log(0.02, 3.0)
-PSEUDO_COUNT = Log(0.01, 5.0)
+SCALE = Log(0.002, 3.0)
+PSEUDO_COUNT = Log(0.01, 20.0)
 PRIOR = {"prior_a": PSEUDO_COUNT, "prior_b": PSEUDO_COUNT}
 WINDOW = Log(4, 200, round)
 
 SPACES: dict[str, dict[str, Log]] = {
-    "epsilon_greedy": {"epsilon": Log(0.001, 0.5), "discount": DISCOUNT, **PRIOR},
+    "epsilon_greedy": {"epsilon": Log(1e-4, 0.5), "discount": DISCOUNT, **PRIOR},
     "ucb1": {"scale": SCALE},
     "ucb1_posterior": {"scale": SCALE, **PRIOR},
     "restart_ucb": {"scale": SCALE},
@@ -68,10 +67,10 @@ STATIONARY = ("ucb1", "ucb1_posterior")  # what is tuned for the stationary sett
 SLOW = ("glr_ucb", "bayes_ucb")  # these meet a quarter of the worlds
 
 # Candidates and worlds of each stage.
-EXPLORE = (160, 400)
-REFINE = (40, 2_000)
+EXPLORE = (120, 400)
+REFINE = (30, 2_000)
 REFINE_ROUNDS = 2
-CHOOSE = (8, 8_000)
+CHOOSE = (6, 8_000)
 
 
 class Candidate(NamedTuple):

@@ -85,7 +85,6 @@ class BanditWorld:
         "schedule_state",
         "drift_state",
         "contexts",
-        "barcodes",
         "has_change_times",
         "change_times",
     )
@@ -120,10 +119,29 @@ class BanditWorld:
         no_draws = [np.zeros((0, count)) for count in drift.start_draws(arms)]
         self.drift_state = np.zeros((num_worlds, drift.start(arms, *no_draws).shape[1]))
         self.contexts = np.zeros((num_worlds, self.num_contexts, arms.num_arms))
-        codes = self.num_contexts if cue == "barcode" else 0
-        self.barcodes = np.zeros((num_worlds, codes, self.cue_size), dtype=np.float32)
+        # Cue of each context: drawn per episode, or always the same.
+        shape = (num_worlds, self.num_contexts, self.cue_size)
+        self.codes = np.zeros(shape, dtype=np.float32)
+        if cue == "one_hot":
+            self.codes = np.broadcast_to(np.eye(self.num_contexts, dtype=np.float32), shape)
         self.has_change_times = np.zeros(num_worlds, dtype=bool)
         self.change_times = np.zeros((num_worlds, 0), dtype=np.int64)
+
+        # What an episode's start, and each step, take of a world's random numbers, in this order.
+        prior = Draws(*(self.num_contexts * count for count in arms.prior_draws))
+        self._step_wants = (
+            Draws(schedule.step_uniforms),
+            drift.step_draws(arms),
+            arms.noise_draws,
+        )
+        self._block_wants = _total(self._step_wants, STEPS_PER_BLOCK)
+        self._start_wants = (
+            Draws(schedule.start_uniforms),
+            drift.start_draws(arms),
+            prior,
+            Draws(self.codes[0].size if cue == "barcode" else 0),
+            self._block_wants,
+        )
 
     # ------------------------------------------------------------------ what a step reads
 
@@ -134,10 +152,7 @@ class BanditWorld:
 
     def cues(self, worlds: IntArray) -> NDArray[np.float32]:
         """Cues (n, C) of the contexts at the current step."""
-        context = self.trace.context[self.row, worlds]
-        if self.cue == "barcode":
-            return self.barcodes[worlds, context]
-        return np.eye(self.cue_size, dtype=np.float32)[context]
+        return self.codes[worlds, self.trace.context[self.row, worlds]]
 
     def draw_due_blocks(self) -> None:
         """Draws the next block of worlds at the end of theirs; due when clock is next_draw."""
@@ -146,11 +161,9 @@ class BanditWorld:
         if len(worlds) == self.num_worlds:
             self.first -= self.clock
             self.clock = 0
-        per_step = self._draws_per_step
-        draws = Draws(STEPS_PER_BLOCK * per_step.uniforms, STEPS_PER_BLOCK * per_step.normals)
         self._fill(
             worlds,
-            self.streams.draw(worlds, draws),
+            self.streams.draw(worlds, self._block_wants),
             context=trace.context[row, worlds],
             since=trace.since[row, worlds],
             changed=trace.changed[row, worlds],
@@ -174,12 +187,8 @@ class BanditWorld:
         self.first[worlds] = self.clock
         arms, n, contexts = self.arms, len(worlds), self.num_contexts
 
-        schedule, drift = Draws(self.schedule.start_uniforms), self.drift.start_draws(arms)
-        prior = Draws(*(contexts * count for count in arms.prior_draws))
-        codes = Draws(self.barcodes[0].size)
-        block = Draws(*(STEPS_PER_BLOCK * count for count in self._draws_per_step))
-        wanted = (schedule, drift, prior, codes, block)
-        parts = _cut(self.streams.draw(worlds, _total(wanted)), wanted)
+        draws = self.streams.draw(worlds, _total(self._start_wants))
+        parts = _cut(draws, self._start_wants)
 
         self.schedule_state[worlds] = self.schedule.start(parts[0][0])
         state = self.drift.start(arms, *parts[1])
@@ -200,11 +209,6 @@ class BanditWorld:
         zeros = np.zeros(n, dtype=np.int64)
         self._fill(worlds, parts[4], context=zeros, since=zeros, changed=zeros.astype(bool))
 
-    @property
-    def _draws_per_step(self) -> Draws:
-        wanted = (self.drift.step_draws(self.arms), self.arms.noise_draws)
-        return _total((Draws(self.schedule.step_uniforms), *wanted))
-
     def _fill(
         self,
         worlds: IntArray,
@@ -219,11 +223,9 @@ class BanditWorld:
         the number of changes so far, and unused where contexts recur.
         """
         n = len(worlds)
-        drift, noise = self.drift.step_draws(self.arms), self.arms.noise_draws
         # Each number of a step has its B values side by side, here seen as (B, n, k).
         by_step = [d.reshape(n, -1, STEPS_PER_BLOCK).transpose(2, 0, 1) for d in draws]
-        wanted = (Draws(self.schedule.step_uniforms), drift, noise)
-        parts = _cut((by_step[0], by_step[1]), wanted)
+        parts = _cut((by_step[0], by_step[1]), self._step_wants)
 
         flags = self._flags(worlds, parts[0][0])
         trace = Trace.zeros(n, self.arms.num_arms)
@@ -317,7 +319,7 @@ class BanditWorld:
                     break
                 draws, _ = self.streams.draw(stream, Draws(len(again) * size))
                 own[again] = draws.reshape(-1, size) < 0.5
-        self.barcodes[worlds] = np.where(bits, 1.0, -1.0) / np.sqrt(size)
+        self.codes[worlds] = np.where(bits, 1.0, -1.0) / np.sqrt(size)
 
     # ------------------------------------------------------------------ options, saving, foresight
 
@@ -338,6 +340,8 @@ class BanditWorld:
         for field in fields(Trace):
             state[f"trace_{field.name}"] = getattr(self.trace, field.name).copy()
         state["generators"] = self.streams.get_state()
+        if self.cue == "barcode":
+            state["codes"] = self.codes.copy()
         return state
 
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -346,6 +350,7 @@ class BanditWorld:
         self.trace = Trace(*(state[f"trace_{field.name}"] for field in fields(Trace)))
         for name in self.saved:
             setattr(self, name, state[name])
+        self.codes = state.get("codes", self.codes)
         self.clock = int(state["clock"])
         self.next_draw = int(self.drawn.min())
 
@@ -371,12 +376,16 @@ class BanditWorld:
         return World(*(np.stack(part) for part in zip(*rows, strict=True)))
 
 
-def _total(wanted: tuple[Draws, ...]) -> Draws:
-    return Draws(sum(d.uniforms for d in wanted), sum(d.normals for d in wanted))
+def _total(wanted: tuple[Draws, ...], times: int = 1) -> Draws:
+    return Draws(times * sum(d.uniforms for d in wanted), times * sum(d.normals for d in wanted))
 
 
 def _cut(draws: DrawArrays, wanted: tuple[Draws, ...]) -> list[DrawArrays]:
     """Cuts arrays of random numbers along their last axis into what each one wants."""
-    ends = [np.cumsum(counts)[:-1] for counts in zip(*wanted, strict=True)]
-    parts = (np.split(array, end, axis=-1) for array, end in zip(draws, ends, strict=True))
-    return list(zip(*parts, strict=True))
+    parts = []
+    first = second = 0
+    for uniforms, normals in wanted:
+        part = draws[0][..., first : first + uniforms], draws[1][..., second : second + normals]
+        parts.append(part)
+        first, second = first + uniforms, second + normals
+    return parts

@@ -43,6 +43,8 @@ def check_state(
         raise ValueError(f"state must be of an environment with {expected}, got {given}")
     arrays = {key: np.array(state[key], dtype=array.dtype) for key, array in own.items()}
     for key, array in own.items():
+        if array.size == arrays[key].size == 0 and key not in open_keys:
+            arrays[key] = array.copy()  # the shape of nothing does not survive JSON
         fixed = array.ndim - (key in open_keys)
         shape = arrays[key].shape
         if len(shape) != array.ndim or shape[:fixed] != array.shape[:fixed]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import gymnasium as gym
@@ -19,6 +20,10 @@ from .rendering import RENDER_MODES, Snapshot, check_render_mode, render
 from .saving import SETTINGS, check_state, pack_text
 from .settings import BanditArguments, BanditSettings
 from .trace import World
+
+# A row of the world's trace, in the order of its fields: means, best, optimal, context, changed,
+# since, noise.
+Row = tuple[list[float], float, int, int, bool, int, float]
 
 _OVER = -1  # steps elapsed, outside of an episode
 
@@ -142,6 +147,7 @@ class ShiftingBandit(gym.Env[NDArray[Any], np.int64]):
         self._bernoulli = self._world.arms.bernoulli
         self._horizon = self.settings.max_episode_steps
         self._size = len(space.low)
+        self._shows_more = self.settings.observe_time or self._world.cue_size > 0
         self._elapsed = _OVER
         self._snapshot: Snapshot | None = None
 
@@ -168,11 +174,17 @@ class ShiftingBandit(gym.Env[NDArray[Any], np.int64]):
         self._read_trace()
         observation = np.zeros(self._size, dtype=np.float32)
         observation[self._num_arms + 1] = 1.0
-        if world.cue_size:
-            observation[-world.cue_size :] = self._cues[self._context[0]]
-        info = self._info(0, 0.0)
+        self._show_step(observation, 0)
+        means, _, optimal, context, changed, since, _ = self._rows[0]
+        info = {
+            "regret": 0.0,
+            "optimal_action": optimal,
+            "context": context,
+            "changed": changed,
+            "steps_since_change": since,
+        }
         if self.render_mode is not None:
-            self._snapshot = Snapshot(0, self._means[0], self._bernoulli, -1, 0.0, dict(info))
+            self._snapshot = Snapshot(0, means, self._bernoulli, -1, 0.0, dict(info))
         return observation, info
 
     def step(
@@ -197,35 +209,41 @@ class ShiftingBandit(gym.Env[NDArray[Any], np.int64]):
             world.draw_due_blocks()
             self._read_trace()
 
-        row = world.clock  # a single world is always drawn from row 0 on
-        mean, noise = self._means[row][arm], self._noise[row]
+        # A single world is always drawn from row 0 on, so that its clock is its row.
+        means, best, optimal, context, changed, since, noise = self._rows[world.clock]
+        mean = means[arm]
         if self._bernoulli:
             reward = 1.0 if noise < mean else 0.0
         else:
             reward = mean + noise
-        info = self._info(row, self._best[row] - mean)
+        info = {
+            "regret": best - mean,
+            "optimal_action": optimal,
+            "context": context,
+            "changed": changed,
+            "steps_since_change": since,
+        }
+        elapsed = self._elapsed
         if self.render_mode is not None:
-            step, means = self._elapsed, self._means[row]
-            self._snapshot = Snapshot(step, means, self._bernoulli, arm, reward, dict(info))
+            self._snapshot = Snapshot(elapsed, means, self._bernoulli, arm, reward, dict(info))
 
         if world.stepwise:
             world.tick(np.array([arm]))
-            self._read_row()
+            self._rows[world.clock] = self._read_row(world.clock)
         else:
             world.clock += 1
-        self._elapsed += 1
+        elapsed += 1
         observation = np.zeros(self._size, dtype=np.float32)
         observation[arm] = 1.0
         observation[self._num_arms] = reward
-        if self._horizon is not None and self.settings.observe_time:
-            observation[self._num_arms + 2] = self._elapsed / self._horizon
-        if world.cue_size:
-            observation[-world.cue_size :] = self._cues[self._context[world.clock]]
-        over = self._elapsed == self._horizon
-        if over:
+        if self._shows_more:
+            self._show_step(observation, elapsed)
+        if elapsed == self._horizon:
             self._elapsed = _OVER
-        terminated = over and self.settings.terminate_on_horizon
-        return observation, reward, terminated, over and not terminated, info
+            terminated = self.settings.terminate_on_horizon
+            return observation, reward, terminated, not terminated, info
+        self._elapsed = elapsed
+        return observation, reward, False, False, info
 
     def render(self) -> str | NDArray[np.uint8] | None:
         """Text (``"ansi"``) or an image (160, width, 3) of the last step."""
@@ -273,36 +291,21 @@ class ShiftingBandit(gym.Env[NDArray[Any], np.int64]):
     # ------------------------------------------------------------------ inside
 
     def _read_trace(self) -> None:
-        """Copies the world's rows into lists, which plain Python reads faster than arrays."""
-        world, trace = self._world, self._world.trace
-        self._means: list[list[float]] = trace.means[:, 0].tolist()
-        self._noise: list[float] = trace.noise[:, 0].tolist()
-        self._best: list[float] = trace.best[:, 0].tolist()
-        self._optimal: list[int] = trace.optimal[:, 0].tolist()
-        self._context: list[int] = trace.context[:, 0].tolist()
-        self._changed: list[bool] = trace.changed[:, 0].tolist()
-        self._since: list[int] = trace.since[:, 0].tolist()
-        self._cues = (
-            world.barcodes[0]
-            if world.cue == "barcode"
-            else np.eye(world.cue_size, dtype=np.float32)
-        )
+        """Copies the world's rows into tuples, which plain Python reads faster than arrays."""
+        trace = self._world.trace
+        columns = (getattr(trace, field.name)[:, 0].tolist() for field in fields(trace))
+        self._rows: list[Row] = list(zip(*columns, strict=True))
 
-    def _read_row(self) -> None:
+    def _read_row(self, row: int) -> Row:
         """As :meth:`_read_trace`, for the one row that a stepwise world has just worked out."""
-        trace, row = self._world.trace, self._world.clock
-        self._means[row] = trace.means[row, 0].tolist()
-        self._best[row] = float(trace.best[row, 0])
-        self._optimal[row] = int(trace.optimal[row, 0])
-        self._context[row] = int(trace.context[row, 0])
-        self._changed[row] = bool(trace.changed[row, 0])
-        self._since[row] = int(trace.since[row, 0])
+        trace = self._world.trace
+        means, *others = (getattr(trace, field.name)[row, 0].tolist() for field in fields(trace))
+        return (means, *others)
 
-    def _info(self, row: int, regret: float) -> dict[str, Any]:
-        return {
-            "regret": regret,
-            "optimal_action": self._optimal[row],
-            "context": self._context[row],
-            "changed": self._changed[row],
-            "steps_since_change": self._since[row],
-        }
+    def _show_step(self, observation: NDArray[np.float32], elapsed: int) -> None:
+        """Fills in what an observation shows of the current step: time and cue."""
+        if self._horizon is not None and self.settings.observe_time:
+            observation[self._num_arms + 2] = elapsed / self._horizon
+        if self._world.cue_size:
+            context = self._rows[self._world.clock][3]
+            observation[-self._world.cue_size :] = self._world.codes[0, context]

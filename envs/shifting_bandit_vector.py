@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from typing_extensions import Unpack
 
 from .arguments import check_count
-from .bandit_world import NEVER, OPEN_KEYS
+from .bandit_world import NEVER, OPEN_KEYS, Episode
 from .options import EPISODE_KEYS, check_keys, parse_episode, parse_reset_mask
 from .rendering import RENDER_MODES, Snapshot, check_render_mode, render
 from .saving import SETTINGS, check_state, pack_text
@@ -118,18 +118,9 @@ class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDA
         self._seed(seed, worlds)
         self.settings, self._world = settings, world
 
-        world.begin(worlds, episode)
-        self._running = True
-        if self._waiting is not None:
-            self._waiting = np.setdiff1d(self._waiting, worlds)
-            if not len(self._waiting):
-                self._waiting = None
-        self._plan_end()
-        self._observations[worlds] = self._first_observations(worlds)
-        infos = self._infos(world.row, np.zeros(self.num_envs))
+        infos = self._start(worlds, episode)
         if mask is not None:
             infos = _masked(infos, mask)
-        self._take_snapshots(worlds, world.row, None, None, infos)
         return self._observations.copy(), infos
 
     def step(self, actions: NDArray[np.int64]) -> Step:
@@ -152,9 +143,9 @@ class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDA
                     "step() needs running episodes: call reset(options={'reset_mask': ...}) first"
                 )
             if len(waiting) == self.num_envs:
-                observations, infos = self.reset()
-                rewards = np.zeros(self.num_envs)
-                return observations, rewards, rewards.astype(bool), rewards.astype(bool), infos
+                infos = self._start(waiting, Episode())
+                rewards, no = np.zeros(self.num_envs), np.zeros(self.num_envs, dtype=bool)
+                return self._observations.copy(), rewards, no, no.copy(), infos
 
         if world.clock == world.next_draw:
             world.draw_due_blocks()
@@ -293,10 +284,23 @@ class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDA
         self._show_step(observations, worlds)
         return observations
 
+    def _start(self, worlds: NDArray[np.int64], episode: Episode) -> dict[str, Any]:
+        """Starts episodes of ``worlds`` between two steps; returns everybody's first infos."""
+        self._world.begin(worlds, episode)
+        self._running = True
+        if self._waiting is not None:
+            still = np.setdiff1d(self._waiting, worlds)
+            self._waiting = still if len(still) else None
+        self._plan_end()
+        self._observations[worlds] = self._first_observations(worlds)
+        infos = self._infos(self._world.row, np.zeros(self.num_envs))
+        self._take_snapshots(worlds, self._world.row, None, None, infos)
+        return infos
+
     def _begin(
         self, worlds: NDArray[np.int64], observations: Observations, infos: dict[str, Any]
     ) -> None:
-        """Starts new episodes of ``worlds`` and writes their first step over the last one."""
+        """Starts new episodes of ``worlds`` within a step, over whose output it writes theirs."""
         self._world.begin(worlds)
         self._plan_end()
         observations[worlds] = self._first_observations(worlds)

@@ -137,7 +137,7 @@ class Segments:
         table = np.empty((len(self.begins), state.shape[1]))
         table[self.origin] = state
         for ordinal in range(self.counts.max()):
-            world = np.flatnonzero(self.counts > ordinal)
+            world = (self.counts > ordinal).nonzero()[0]
             segment = self.origin[world] + ordinal
             change = segment - world
             table[segment + 1] = drift.jump(

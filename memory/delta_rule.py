@@ -3,22 +3,23 @@
 Letters: b batch, t (and s <= t) time, h head, g slot, k key, v value.
 
 A head's fast weights F hold G slots, each a (k, v) matrix. With the write key
-``kappa_t = a_t ⊗ k_t`` (address ⊗ key) and the read key ``rho_t = b_t ⊗ q_t`` (read address ⊗ query),
-both in R^(G k), every step writes and then reads:
+``kappa_t = a_t ⊗ k_t`` (address ⊗ key) and the read key ``rho_t = b_t ⊗ q_t`` (read address ⊗
+query), both in R^(G k), every step writes and then reads:
 
-    F̄_t = F* + gamma_t (F_{t-1} - F*)              forget towards the learned initial F* (gamma = 1: keep)
-    e_t = v_t - F̄_tᵀ kappa_t                       delta rule: what the slots do not yet hold
-    F_t = F̄_t + beta_t kappa_t ⊗ e_t               write        (additive rule: e_t = v_t)
-    y_t = F_tᵀ rho_t                                read
+    F̄_t = F* + gamma_t (F_{t-1} - F*)    forget towards the learned initial F* (gamma = 1: keep)
+    e_t = v_t - F̄_tᵀ kappa_t             what the slots do not yet hold (additive rule: e_t = v_t)
+    F_t = F̄_t + beta_t kappa_t ⊗ e_t     write
+    y_t = F_tᵀ rho_t                      read
 
 A start at t first sets F_{t-1} = F*.
 
-The chunked form. Let D = F - F*; a start sets D to zero. Unrolling D over a chunk that begins with D_0,
+The chunked form. Let D = F - F*; a start sets D to zero. Unrolling D over a chunk that begins with
+D_0,
 
     e_t = v_t - F*ᵀ kappa_t - Γ_t D_0ᵀ kappa_t - Σ_{s<t} Γ_ts (kappa_t · kappa_s) beta_s e_s,
 
-where Γ_ts is the product of the gammas of s+1..t, and zero if a start lies there. So all errors of a
-chunk solve one unit lower triangular (C x C) system, and because kappa factors,
+where Γ_ts is the product of the gammas of s+1..t, and zero if a start lies there. So all errors of
+a chunk solve one unit lower triangular (C x C) system, and because kappa factors,
 ``kappa_t · kappa_s = (a_t · a_s)(k_t · k_s)``: the system is as small as that of a single slot. The
 number of slots appears only where a chunk begins and ends. (WY form of DeltaNet: Yang et al. 2024,
 "Parallelizing Linear Transformers with the Delta Rule"; the decay as in Gated DeltaNet, 2025.)
@@ -114,8 +115,8 @@ def chunked(
     Returns:
         As :func:`sequential`.
     """
-    # Time last but one, so that every product below is one batched matrix product. Split, not sliced:
-    # the gradient of a slice is a tensor of zeros as long as the whole sequence.
+    # Time last but one, so that every product below is one batched matrix product. Split, not
+    # sliced: the gradient of a slice is a tensor of zeros as long as the whole sequence.
     parts = [
         x.transpose(1, 2).split(chunk_size, 2)
         for x in (
@@ -172,7 +173,7 @@ def _joint(address: Tensor, key: Tensor) -> Tensor:
 def _what_is_left(
     starts: Tensor | None, log_decay: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor] | None:
-    """How much of what step s wrote is left at step t of a chunk, zero across a start and for s > t.
+    """How much of what step s wrote is left at step t of a chunk: 0 across a start and for s > t.
 
     Returns:
         From s to t, (b, h, t, s); from before the chunk to t, (b, h, t, 1); from s to the chunk's

@@ -17,15 +17,16 @@ class FastWeightState(NamedTuple):
 
 
 class SparseFastWeights(SequenceMemory):
-    r"""A layer with slow weights, and fast weights that it writes sparsely at every step.
+    """A layer with slow weights, and fast weights that it writes sparsely at every step.
 
-    Our reconstruction of the layer of Sparse Meta Networks (Munkhdalai 2020, arXiv:2009.01803): that
-    paper's equations are not public. What is public is kept (fast weights of the layer's own,
+    Our reconstruction of the layer of Sparse Meta Networks (Munkhdalai 2020, arXiv:2009.01803):
+    that paper's equations are not public. What is public is kept (fast weights of the layer's own,
     generated sparsely at each step, accumulated through time); the rest is ours.
 
-    From its input the layer generates, for every head, a unit key k, a value v, a rate beta, a
-    query q, and two addresses over G slots, of which only the K largest entries are not zero and
-    which have unit length. With kappa = a ⊗ k and rho = b ⊗ q, both in R^(G k), it writes
+    From its input the layer generates, for every head, a key k and a query q (unit length, after
+    SiLU), a value v, a rate beta in (0, 1), and two addresses a and b over G slots. Of an address
+    only the K largest entries are not zero: their softmax, scaled to unit length, through which
+    alone gradients flow. With kappa = a ⊗ k and rho = b ⊗ q, both in R^(G k), it writes
 
         F_t = F_{t-1} + beta kappa ⊗ (v - F_{t-1}ᵀ kappa)
 
@@ -44,15 +45,20 @@ class SparseFastWeights(SequenceMemory):
         key_size: width of keys and queries.
         value_size: width of values.
         rule: ``"delta"`` as above, or ``"additive"``, which adds ``beta kappa ⊗ v``.
-        decay: let each head forget towards its initial weights by a factor gamma that it generates
-            anew at every step, before it writes. Touches every slot.
+        decay: let each head forget towards its learned initial weights, by a factor gamma that it
+            generates at every step before it writes (as in Gated DeltaNet; Yang et al. 2025). It
+            acts on all slots, so a step's cost then grows with G.
+        address: ``"learned"``, or ``"random"``: both addresses come from one fixed random
+            projection of the input, a control that shows what learning them is worth.
         chunk_size: steps that the parallel form solves together.
 
     Raises:
-        ValueError: for sizes below 1, ``top_k`` above ``num_slots``, or an unknown ``rule``.
+        ValueError: for sizes below 1, ``top_k`` above ``num_slots``, or an unknown ``rule`` or
+            ``address``.
     """
 
     state_type = FastWeightState
+    projection: Tensor
 
     def __init__(
         self,
@@ -66,75 +72,45 @@ class SparseFastWeights(SequenceMemory):
         value_size: int = 12,
         rule: str = "delta",
         decay: bool = False,
+        address: str = "learned",
         chunk_size: int = 32,
-        address_gradient: str = "renormalised",
-        surprise: bool = True,
-        rate_bias: tuple = (0., 0.),
-        constant: float = 0.,
-        aconst: float = 0.,
-        init_scale: float = 1.,
     ) -> None:
         super().__init__(input_size, input_size if output_size is None else output_size)
-        sizes = dict(num_heads=num_heads, num_slots=num_slots, top_k=top_k, key_size=key_size)
-        for name, size in (sizes | dict(value_size=value_size, chunk_size=chunk_size)).items():
+        sizes = {
+            "input_size": self.input_size,
+            "output_size": self.output_size,
+            "num_heads": num_heads,
+            "num_slots": num_slots,
+            "top_k": top_k,
+            "key_size": key_size,
+            "value_size": value_size,
+            "chunk_size": chunk_size,
+        }
+        for name, size in sizes.items():
             if size < 1:
                 raise ValueError(f"{name} must be at least 1, got {size}")
         if top_k > num_slots:
             raise ValueError(f"top_k must be at most num_slots={num_slots}, got {top_k}")
         if rule not in ("delta", "additive"):
             raise ValueError(f"rule must be 'delta' or 'additive', got {rule!r}")
+        if address not in ("learned", "random"):
+            raise ValueError(f"address must be 'learned' or 'random', got {address!r}")
         self.num_heads, self.num_slots, self.top_k = num_heads, num_slots, top_k
         self.key_size, self.value_size = key_size, value_size
-        self.rule, self.decay, self.chunk_size = rule, decay, chunk_size
-        self.address_gradient, self.surprise = address_gradient, surprise
+        self.rule, self.decay, self.address, self.chunk_size = rule, decay, address, chunk_size
 
-        addresses = num_slots if num_slots > 1 else 0
-        self._widths = [key_size, key_size, value_size, addresses, addresses, 1, int(decay)]
+        logits = num_slots if num_slots > 1 and address == "learned" else 0
+        self._widths = [key_size, key_size, value_size, logits, logits, 1, int(decay)]
         self.generate = nn.Linear(input_size, num_heads * sum(self._widths))
         self.slow = nn.Linear(input_size, self.output_size)
-        self.fast = nn.Linear(num_heads * value_size * (1 + surprise), self.output_size, bias=False)
-        with torch.no_grad():
-            b = self.generate.bias.unflatten(0, (num_heads, -1)).split(self._widths, 1)
-            w = self.generate.weight.unflatten(0, (num_heads, -1)).split(self._widths, 1)
-            b[5][:, 0] += torch.linspace(*rate_bias, num_heads)
-            for ww in w: ww.mul_(init_scale)
-            if constant:
-                b[0].normal_(std=constant); b[1].copy_(b[0])
-            if aconst:
-                b[3].normal_(std=aconst); b[4].copy_(b[3])
+        self.fast = nn.Linear(2 * num_heads * value_size, self.output_size, bias=False)
         self.initial = nn.Parameter(torch.zeros(num_heads, num_slots, key_size, value_size))
+        if address == "random":
+            self.register_buffer("projection", torch.randn(num_heads * num_slots, input_size))
 
     def initial_state(self, batch_size: int) -> FastWeightState:
         """The learned initial fast weights for each of ``batch_size`` rows."""
         return FastWeightState(self.initial.expand(batch_size, *self.initial.shape).clone())
-
-    def _writes(self, x: Tensor) -> Writes:
-        """What to write and read for inputs (B, T, D)."""
-        generated = self.generate(x).unflatten(-1, (self.num_heads, -1))
-        key, query, value, address, read_address, rate, decay = generated.split(self._widths, -1)
-        return Writes(
-            key=F.normalize(F.silu(key), dim=-1),
-            address=self._address(address),
-            value=value,
-            rate=rate.squeeze(-1).sigmoid(),
-            query=F.normalize(F.silu(query), dim=-1),
-            read_address=self._address(read_address),
-            # gamma starts near 1: sigmoid(4) = 0.98
-            log_decay=F.logsigmoid(decay.squeeze(-1) + 4.0) if self.decay else None,
-        )
-
-    def _address(self, logits: Tensor) -> Tensor:
-        """Unit length; softmax weights on the K largest logits, zero elsewhere."""
-        if self.num_slots == 1:
-            return logits.new_ones(*logits.shape[:-1], 1)
-        if self.top_k == self.num_slots:
-            return _unit_softmax(logits)
-        top = logits.topk(self.top_k, -1)
-        hard = torch.zeros_like(logits).scatter(-1, top.indices, _unit_softmax(top.values))
-        if self.address_gradient == "straight_through":
-            soft = _unit_softmax(logits)
-            return soft + (hard - soft).detach()
-        return hard
 
     def step(
         self,
@@ -144,42 +120,54 @@ class SparseFastWeights(SequenceMemory):
         *,
         in_place: bool = False,
     ) -> tuple[Tensor, FastWeightState]:
-        """One step, touching only the selected slots (see :class:`SequenceMemory`)."""
-        state = self._check_step(x, state, start)
-        write = self._writes(x[:, None])
-        weights = state.weights if in_place else state.weights.clone()
+        """One step, which computes with the selected slots only (see :class:`SequenceMemory`).
+
+        With ``in_place=True`` it also touches no others, so that, but for ``decay``, its cost does
+        not follow their number; otherwise the state is copied first.
+        """
+        weights = self._check_step(x, state, start).weights
+        made = self._generated(x)
+        # A state that was made here for `state=None` may be written to in any case.
+        if not in_place and state is not None:
+            weights = weights.clone()
         if start is not None and start.any():
             weights[start] = self.initial
-        if write.log_decay is not None:
-            gamma = write.log_decay[:, 0, :, None, None, None].exp()
+        if made.log_decay is not None:
+            gamma = made.log_decay.exp()[:, :, None, None, None]
             weights = self.initial + gamma * (weights - self.initial)
-        slots = weights.view(-1, self.key_size, self.value_size)  # every slot of every row and head
+        slots = weights.view(-1, self.key_size, self.value_size)  # of all rows and heads
 
-        where, kappa = self._select(write.address[:, 0], write.key[:, 0])
-        error = write.value[:, 0]
+        where, kappa = self._selected(made.address, made.key)
+        held = slots.index_select(0, where).view(*kappa.shape[:2], -1, self.value_size)
+        error = made.value
         if self.rule == "delta":
-            error = error - torch.einsum("bhck,bhckv->bhv", kappa, slots[where])
-        written = write.rate[:, 0, :, None] * error
-        update = kappa.unsqueeze(-1) * written[:, :, None, None, :]
-        slots.index_add_(0, where.flatten(), update.flatten(0, 2))
-        where, rho = self._select(write.read_address[:, 0], write.query[:, 0])
-        read = torch.einsum("bhck,bhckv->bhv", rho, slots[where])
-        return self._output(x, read, error), FastWeightState(weights)
+            error = error - (kappa.unsqueeze(-2) @ held).squeeze(-2)
+        update = kappa.unsqueeze(-1) * (made.rate.unsqueeze(-1) * error).unsqueeze(-2)
+        written = (held + update).view(-1, self.key_size, self.value_size)
+        # Not index_add_, which is slower: the slots of one address are all different.
+        slots.index_copy_(0, where, written)
 
-    def _select(self, address: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-        """Row numbers (B, H, K) of the selected slots, and the part (B, H, K, k) of the key for each."""
-        strength, slot = address.topk(min(self.top_k, self.num_slots), -1)
-        batch, heads = address.shape[:2]
-        offset = torch.arange(batch * heads, device=slot.device).view(batch, heads, 1)
-        return slot + offset * self.num_slots, strength.unsqueeze(-1) * key.unsqueeze(-2)
+        where, rho = self._selected(made.read_address, made.query)
+        held = slots.index_select(0, where).view(*rho.shape[:2], -1, self.value_size)
+        read = (rho.unsqueeze(-2) @ held).squeeze(-2)
+        return self._output(x, read, error), FastWeightState(weights)
 
     def forward(
         self, x: Tensor, state: FastWeightState | None = None, starts: Tensor | None = None
     ) -> tuple[Tensor, FastWeightState]:
-        """A whole sequence in chunks of parallel work (see :class:`SequenceMemory`)."""
+        """A whole sequence, in chunks of parallel work (see :class:`SequenceMemory`)."""
         self._check_sequence(x, state, starts)
+        made = self._generated(x)
         reads, errors, weights = chunked(
-            self._writes(x),
+            Writes(
+                key=made.key,
+                address=self._dense(made.address),
+                value=made.value,
+                rate=made.rate,
+                query=made.query,
+                read_address=self._dense(made.read_address),
+                log_decay=made.log_decay,
+            ),
             None if state is None else state.weights,
             self.initial,
             starts,
@@ -188,12 +176,77 @@ class SparseFastWeights(SequenceMemory):
         )
         return self._output(x, reads, errors), FastWeightState(weights)
 
+    def _generated(self, x: Tensor) -> "_Generated":
+        """What the slow weights make of inputs (..., D)."""
+        made = self.generate(x).unflatten(-1, (self.num_heads, -1))
+        key, query, value, address, read_address, rate, decay = made.split(self._widths, -1)
+        if self.address == "random":
+            address = F.linear(x, self.projection).unflatten(-1, (self.num_heads, -1))
+            read_address = address
+        return _Generated(
+            key=F.normalize(F.silu(key), dim=-1),
+            query=F.normalize(F.silu(query), dim=-1),
+            value=value,
+            address=self._largest(address),
+            read_address=self._largest(read_address),
+            rate=rate.squeeze(-1).sigmoid(),
+            # gamma begins near 1: sigmoid(4) = 0.98
+            log_decay=F.logsigmoid(decay.squeeze(-1) + 4.0) if self.decay else None,
+        )
+
+    def _largest(self, logits: Tensor) -> "_Address":
+        """The K largest of G logits: their numbers, and their softmax scaled to unit length."""
+        if self.num_slots == 1:  # nothing to choose, and no logits
+            slot = torch.zeros(*logits.shape[:-1], 1, dtype=torch.long, device=logits.device)
+            return _Address(slot, logits.new_ones(slot.shape))
+        slot = _arg_top_k(logits.detach(), self.top_k)
+        top = logits.gather(-1, slot)
+        # Scaling to unit length cancels the softmax's own normaliser.
+        return _Address(slot, F.normalize((top - top[..., :1].detach()).exp(), dim=-1))
+
+    def _dense(self, address: "_Address") -> Tensor:
+        """The address over all slots, (..., G)."""
+        zeros = address.strength.new_zeros(*address.slot.shape[:-1], self.num_slots)
+        return zeros.scatter(-1, address.slot, address.strength)
+
+    def _selected(self, address: "_Address", key: Tensor) -> tuple[Tensor, Tensor]:
+        """Row numbers (B H K) of the selected slots among all, and their joint key (B, H, K k)."""
+        batch, heads, _ = address.slot.shape
+        first = torch.arange(0, batch * heads * self.num_slots, self.num_slots, device=key.device)
+        where = (address.slot + first.view(batch, heads, 1)).flatten()
+        return where, (address.strength.unsqueeze(-1) * key.unsqueeze(-2)).flatten(-2)
+
     def _output(self, x: Tensor, reads: Tensor, errors: Tensor) -> Tensor:
-        if self.surprise:
-            reads = torch.cat((reads, errors), -1)
-        return self.slow(x) + self.fast(reads.flatten(-2))
+        return self.slow(x) + self.fast(torch.cat((reads, errors), -1).flatten(-2))
 
 
-def _unit_softmax(logits: Tensor) -> Tensor:
-    """Softmax scaled to unit length; its own normaliser cancels."""
-    return F.normalize((logits - logits.amax(-1, keepdim=True).detach()).exp(), dim=-1)
+class _Address(NamedTuple):
+    """Selected slots and how strongly each: both (..., H, K)."""
+
+    slot: Tensor
+    strength: Tensor
+
+
+class _Generated(NamedTuple):
+    """One write and one read for every step and head: (..., H, ·), as in :class:`Writes`."""
+
+    key: Tensor
+    query: Tensor
+    value: Tensor
+    address: _Address
+    read_address: _Address
+    rate: Tensor
+    log_decay: Tensor | None
+
+
+def _arg_top_k(logits: Tensor, k: int) -> Tensor:
+    """Numbers of the k largest logits, the largest first, (..., k)."""
+    if k > 4:
+        return logits.topk(k, -1).indices
+    # On a CPU, a few passes beat torch's topk on short rows by a factor of two to four.
+    found: list[Tensor] = []
+    for _ in range(k):
+        if found:
+            logits = logits.scatter(-1, found[-1], float("-inf"))
+        found.append(logits.argmax(-1, keepdim=True))
+    return torch.cat(found, -1)

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> None:
     from ..agents.report import finish_run
     from ..agents.training import train_agent
 
-    resume = {"auto": "auto", "yes": True, "no": False}[given.resume]
+    resume: Literal["auto"] | bool = "auto" if given.resume == "auto" else given.resume == "yes"
     model, run = train_agent(
         given.config, runs=given.runs, name=given.name, resume=resume, progress=given.progress
     )

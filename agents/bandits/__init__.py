@@ -16,12 +16,16 @@ from .registry import POLICIES, make_policy
 from .simple import EpsilonGreedy, Random
 from .stationary import BayesOptimal, Gittins
 from .thompson import Thompson
+from .tuned import SETTINGS, TRAINING_SEED, TUNED, Setting
 from .ucb import KLUCB, UCB, RestartUCB, SlidingWindowUCB
 
 __all__ = [
     "GLRUCB",
     "KLUCB",
     "POLICIES",
+    "SETTINGS",
+    "TRAINING_SEED",
+    "TUNED",
     "UCB",
     "BanditPolicy",
     "BayesChangePoint",
@@ -35,6 +39,7 @@ __all__ = [
     "PlayRecord",
     "Random",
     "RestartUCB",
+    "Setting",
     "SlidingWindowUCB",
     "Thompson",
     "TwoArmSolution",

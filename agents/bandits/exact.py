@@ -120,7 +120,7 @@ def gittins_table(horizon: int, *, discount: float = 1.0, grid_size: int = 512) 
 
     over stopping times tau (Gittins, Glazebrook & Weber, Multi-armed bandit allocation indices, 2nd
     ed. 2011; without discount: Kaufmann, On Bayesian index policies for sequential resource
-    allocation, Annals of Statistics 2018, section 4). It is the zero in c of the gain from
+    allocation, Annals of Statistics 2018). It is the zero in c of the gain from
     continuing, with m = (s + 1) / (n + 2) and C_0 = 0, ::
 
         C_h(s, n; c) = m - c + discount (m C_{h-1}(s+1, n+1; c)^+ + (1-m) C_{h-1}(s, n+1; c)^+)

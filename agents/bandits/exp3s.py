@@ -26,8 +26,8 @@ class Exp3S(BanditPolicy):
         num_envs: Number of rows.
         gamma: Share of uniform exploration, in (0, 1].
         alpha: Share of the weight spread over all arms at every step, >= 0. The defaults are the
-            paper's for known changes (corollary 8.2), min(1, sqrt(K (S ln(K T) + e) / ((e - 1) T)))
-            and 1 / T, with K = 5 arms, T = 200 steps and S = 4 changes.
+            paper's for known changes, min(1, sqrt(K (S ln(K T) + e) / ((e - 1) T))) and 1 / T,
+            with K = 5 arms, T = 200 steps and S = 5 stretches without change.
         seed: Seed of the policy's own random numbers.
 
     Raises:
@@ -41,7 +41,7 @@ class Exp3S(BanditPolicy):
         num_arms: int,
         num_envs: int,
         *,
-        gamma: float = 0.66,
+        gamma: float = 0.74,
         alpha: float = 0.005,
         seed: int | None = None,
     ) -> None:

@@ -54,7 +54,7 @@ class Gittins(_FiniteHorizon):
     """Finite-horizon Gittins: pulls the arm with the largest index for the pulls that remain.
 
     The indices are those of `gittins_table`. Without discount the policy is not optimal, but very
-    near: two arms and 100 pulls, regret 1.76 against 1.75.
+    near: its exact regret for two arms and 100 pulls is 1.754 against 1.748.
 
     Args:
         num_arms: Number of arms.

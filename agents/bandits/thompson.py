@@ -16,7 +16,7 @@ class Thompson(CountingPolicy):
     Thompson, On the likelihood that one unknown probability exceeds another (Biometrika 1933);
     Chapelle & Li, An empirical evaluation of Thompson sampling (NeurIPS 2011), algorithm 2.
     Discounted: Raj & Kalyani, Taming non-stationary bandits: a Bayesian approach
-    (arXiv 1707.09727), algorithm 1 (dTS).
+    (arXiv 1707.09727), there called dTS.
 
     Args:
         num_arms: Number of arms.

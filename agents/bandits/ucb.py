@@ -21,8 +21,8 @@ class UCB(CountingPolicy):
     UCB1: Auer, Cesa-Bianchi & Fischer, Finite-time analysis of the multiarmed bandit problem
     (Machine Learning 2002), figure 1: scale = sqrt(2).
     D-UCB: Garivier & Moulines, On upper-confidence bound policies for switching bandit problems
-    (ALT 2011), section 2.1: the padding 2 B sqrt(xi ln(n) / N_i), thus scale = 2 B sqrt(xi), equal
-    to sqrt(2) for rewards in [0, 1] (B = 1) and their smallest xi = 1/2.
+    (ALT 2011), section 2: the padding 2 B sqrt(xi ln(n) / N_i), thus scale = 2 B sqrt(xi), equal
+    to sqrt(2) for rewards in [0, 1] (B = 1) and xi = 1/2, above which their theorem holds.
 
     Args:
         num_arms: Number of arms.
@@ -103,6 +103,7 @@ class RestartUCB(UCB):
         """
         if info is None or "changed" not in info:
             raise ValueError('info must hold "changed" for RestartUCB, which is told of changes')
+        rewards = self.check_rewards(rewards)
         self.reset(np.asarray(info["changed"], dtype=bool))
         super().update(actions, rewards)
 
@@ -110,12 +111,12 @@ class RestartUCB(UCB):
 class SlidingWindowUCB(UCB):
     """SW-UCB: UCB on the last `window` steps only.
 
-    Garivier & Moulines (ALT 2011), section 2.2: pulls the arm with the largest ::
+    Garivier & Moulines (ALT 2011), section 2: pulls the arm with the largest ::
 
         mean_i + scale * sqrt(ln(min(t, window)) / N_i)
 
-    with N_i and `mean_i` over the last `window` steps, and scale = B sqrt(xi); their experiments
-    use xi = 0.6.
+    with N_i and `mean_i` over the last `window` steps, and scale = B sqrt(xi); the default is
+    xi = 0.6, just above the 1/2 that their theorem needs.
 
     Args:
         num_arms: Number of arms.
@@ -156,6 +157,7 @@ class SlidingWindowUCB(UCB):
 
     def update(self, actions: IntArray, rewards: FloatArray, info: Info | None = None) -> None:
         """See `BanditPolicy.update`."""
+        rewards = self.check_rewards(rewards)
         old = self.ring_actions[self.cursor]
         leaving = np.flatnonzero(old >= 0)
         old_actions = old[leaving]

@@ -142,9 +142,35 @@ def test_playing_the_optimal_actions_earns_the_optimal_value():
     assert abs(regret.mean() - bayes_optimal_two_arms(50).regret) < 4 * error
 
 
-def test_gittins_is_near_optimal_for_two_arms_and_known_for_five():
-    two = play_stationary("gittins", 2, 50, 20_000, horizon=50)
-    assert abs(two.mean() - bayes_optimal_two_arms(50).regret) < 4 * two.std() / np.sqrt(20_000)
+def exact_gittins_regret(num_pulls):
+    """Exact regret of the Gittins policy on two arms, by evaluating it in every state."""
+    table = gittins_table(num_pulls)
+    value = [np.zeros((n + 1, num_pulls - n + 1)) for n in range(num_pulls + 1)]
+    for t in range(num_pulls - 1, -1, -1):
+        layer = []
+        for n1 in range(t + 1):
+            s1, s2 = np.arange(n1 + 1)[:, None], np.arange(t - n1 + 1)[None, :]
+            m1, m2 = (s1 + 1) / (n1 + 2), (s2 + 1) / (t - n1 + 2)
+            after1, after2 = value[n1 + 1], value[n1]
+            pull1 = m1 * (1 + after1[1:]) + (1 - m1) * after1[:-1]
+            pull2 = m2 * (1 + after2[:, 1:]) + (1 - m2) * after2[:, :-1]
+            index1 = table.indices[table.positions(s1, n1, num_pulls - t)]
+            index2 = table.indices[table.positions(s2, t - n1, num_pulls - t)]
+            either = np.where(index1 > index2, pull1, (pull1 + pull2) / 2)
+            layer.append(np.where(index1 < index2, pull2, either))
+        value = layer
+    return 2 * num_pulls / 3 - value[0][0, 0]
+
+
+@pytest.mark.parametrize(("num_pulls", "regret"), [(10, 0.64515), (50, 1.3396), (100, 1.7543)])
+def test_gittins_is_near_optimal_for_two_arms(num_pulls, regret):
+    exact = exact_gittins_regret(num_pulls)
+    assert exact == pytest.approx(regret, abs=5e-5)
+    optimal = bayes_optimal_two_arms(num_pulls).regret
+    assert optimal <= exact < 1.004 * optimal
+
+
+def test_gittins_regret_for_five_arms_is_the_known_one():
     five = play_stationary("gittins", 5, 100, 6_000, horizon=100)
     assert abs(five.mean() - 4.67) < 4 * five.std() / np.sqrt(6_000)
     thompson = play_stationary("thompson", 5, 100, 6_000)

@@ -6,8 +6,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from driftwise.agents.bandits import BanditPolicy, make_policy, play
-from driftwise.agents.bandits.tuned import TUNED
+from driftwise.agents.bandits import TUNED, BanditPolicy, make_policy, play
 
 
 class LabelledWorld(VectorEnv):

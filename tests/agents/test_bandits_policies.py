@@ -426,9 +426,13 @@ def test_unknown_and_missing_arguments_are_type_errors():
 def test_bad_rewards_are_refused_before_anything_is_learnt(name):
     num_arms = 2
     kwargs = {"horizon": 9} if name in ("gittins", "bayes_optimal") else {}
+    if name.startswith("sliding"):
+        kwargs["window"] = 3
     policy = make_policy(name, num_arms, 2, seed=0, **kwargs)
+    info = {"changed": np.ones(2, dtype=bool)}
+    for reward in (0.0, 1.0, 1.0, 0.0):
+        policy.update(np.array([0, 1]), np.array([reward, 1.0]), info)
     before = {k: v.copy() for k, v in vars(policy).items() if isinstance(v, np.ndarray)}
-    info = {"changed": np.zeros(2, dtype=bool)}
     with pytest.raises(ValueError, match="rewards must be numbers in"):
         policy.update(np.array([0, 1]), np.array([0.0, np.nan]), info)
     with pytest.raises(ValueError, match=r"rewards must have shape \(2,\), got \(3,\)"):

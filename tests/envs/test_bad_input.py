@@ -147,8 +147,9 @@ def test_scalar_actions(action: Any, error: type[Exception], message: str) -> No
     with pytest.raises(error, match=message):
         env.step(action)
     np.testing.assert_equal(env.get_state(), before)
-    for good in (1, np.int32(1), np.uint8(1), np.array(1)):
-        env.step(good)
+    accepted: list[Any] = [1, np.int32(1), np.uint8(1), np.array(1)]
+    for good in accepted:
+        assert env.step(good)[0][1] == 1.0
 
 
 VECTOR: list[tuple[Any, type[Exception], str]] = [

@@ -75,7 +75,7 @@ class Broken(ShiftingBanditVector):
             infos["steps_since_change"] += self.time % 2
         elif kind == "since changed":
             infos["changed"][:] = True
-        elif kind == "parity" and self.time > 20:
+        elif kind == "parity" and self.time == 40:
             rewards[1] = 1.0 - rewards[1]
         elif kind == "final missing":
             infos.pop("final_obs", None)

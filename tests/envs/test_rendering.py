@@ -63,7 +63,8 @@ def test_gaussian_arms_fit_the_image() -> None:
     env = ShiftingBandit(arms="gaussian", num_arms=3, render_mode="rgb_array")
     env.reset(seed=0, options={"means": [-5.0, 0.0, 5.0]})
     env.step(0)
-    assert np.shape(env.render()) == (160, 156, 3)
+    image = env.render()
+    assert isinstance(image, np.ndarray) and image.shape == (160, 156, 3)
 
 
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep"])

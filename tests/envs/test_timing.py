@@ -32,8 +32,6 @@ from driftwise.envs import (
 Play = Callable[..., dict[str, np.ndarray]]
 
 
-
-
 @pytest.mark.parametrize("arms", ["bernoulli", "gaussian"])
 @pytest.mark.parametrize("seed", [0, 1, 12345])
 def test_standard_bandit_from_raw_random_numbers(arms: str, seed: int) -> None:
@@ -43,41 +41,27 @@ def test_standard_bandit_from_raw_random_numbers(arms: str, seed: int) -> None:
     """
     env = ShiftingBandit(arms=arms, max_episode_steps=450)
     generator, _ = seeding.np_random(seed)
+    bernoulli = arms == "bernoulli"
+    prior = generator.random if bernoulli else generator.standard_normal
     actions = np.random.default_rng(seed).integers(5, size=(2, 450))
     for episode in range(2):
         observation, info = env.reset(seed=seed if episode == 0 else None)
-        count = since = 0
-        changed = False
-        for time in range(450):
+        for time, arm in enumerate(actions[episode].tolist()):
             row = time % 200
-            if row == 0:
-                bernoulli = arms == "bernoulli"
-                uniforms = generator.random((5 if bernoulli and time == 0 else 0) + 200)
-                noise = generator.random(200) if bernoulli else None
-                if not bernoulli:
-                    normals = generator.standard_normal((5 if time == 0 else 0) + 200)
-                    noise = normals[-200:]
-                if time == 0:
-                    means = (uniforms if bernoulli else normals)[:5].copy()
-                flags = uniforms[-200:] < 0.02
-                number = int(flags.sum())
-                fresh = (
-                    generator.random((number, 5))
-                    if bernoulli
-                    else generator.standard_normal((number, 5))
-                )
-                jumps = iter(fresh)
+            if row == 0:  # a block begins
+                if bernoulli:
+                    numbers = generator.random((5 if time == 0 else 0) + 400)
+                    flags, noise = numbers[-400:-200] < 0.02, numbers[-200:]
+                else:
+                    flags = generator.random(200) < 0.02
+                    numbers = generator.standard_normal((5 if time == 0 else 0) + 200)
+                    noise = numbers[-200:]
+                jumps = iter(prior((int(flags.sum()), 5)))
             if time == 0:
-                start = np.array([0, 0, 0, 0, 0, 0, 1], dtype=np.float32)
-                assert np.array_equal(observation, start)
-                assert info == {
-                    "regret": 0.0,
-                    "optimal_action": int(np.argmax(means)),
-                    "context": 0,
-                    "changed": False,
-                    "steps_since_change": 0,
-                }
-            arm = actions[episode, time]
+                means, count, changed, since = numbers[:5].copy(), 0, False, 0
+                assert observation.tolist() == [0, 0, 0, 0, 0, 0, 1]
+                first = {"regret": 0.0, "optimal_action": int(np.argmax(means)), "context": 0}
+                assert info == {**first, "changed": False, "steps_since_change": 0}
             observation, reward, terminated, truncated, info = env.step(arm)
             paid = float(noise[row] < means[arm]) if bernoulli else means[arm] + noise[row]
             assert reward == paid
@@ -190,7 +174,9 @@ def test_sinusoid_and_its_restart() -> None:
     world = means_of(AtSteps((100, 333)), Sinusoid(period=40, amplitude=0.2))
     for begin, end in ((0, 100), (100, 333), (333, 450)):
         time = np.arange(begin, end)
-        design = np.stack([np.ones(len(time)), np.sin(time * np.pi / 20), np.cos(time * np.pi / 20)])
+        design = np.stack(
+            [np.ones(len(time)), np.sin(time * np.pi / 20), np.cos(time * np.pi / 20)]
+        )
         fit, residuals, _, _ = np.linalg.lstsq(design.T, world.means[begin:end], rcond=None)
         assert (residuals < 1e-20).all()
         np.testing.assert_allclose(np.hypot(fit[1], fit[2]), 0.2)  # the amplitude
