@@ -10,9 +10,11 @@ MemoryFactory = Callable[..., SequenceMemory]
 """A function from the input width (and keyword arguments) to a memory."""
 
 
-def fast_weights(width: int, *, num_layers: int = 2, **layer: Any) -> SequenceMemory:
-    """A residual stack of :class:`~driftwise.memory.SparseFastWeights` layers."""
-    return Stack(SparseFastWeights(width, **layer) for _ in range(num_layers))
+def fast_weights(
+    width: int, *, num_layers: int = 2, decay: bool = True, **layer: Any
+) -> SequenceMemory:
+    """A residual stack of :class:`~driftwise.memory.SparseFastWeights` layers, with decay."""
+    return Stack(SparseFastWeights(width, decay=decay, **layer) for _ in range(num_layers))
 
 
 def recurrent(

@@ -21,7 +21,7 @@ def training_state(model: MemoryPPO) -> dict[str, Any]:
         "policy": model.policy.state_dict(),
         "optimizer": model.policy.optimizer.state_dict(),
         "rng": rng_state(),
-        "env": env.get_state() if hasattr(env, "get_state") else None,
+        "env": _env_state(env),
         "num_timesteps": model.num_timesteps,
         "n_updates": model._n_updates,
         "last_obs": model._last_obs,
@@ -30,6 +30,14 @@ def training_state(model: MemoryPPO) -> dict[str, Any]:
         "memory_state": None if memory is None else flatten_state(memory),
         "episodes": [dict(episode) for episode in model.ep_info_buffer or ()],
     }
+
+
+def _env_state(env: Any) -> Any:
+    """The environment's state, or None where it cannot be saved."""
+    try:
+        return env.get_state()
+    except (AttributeError, NotImplementedError):
+        return None
 
 
 def load_training_state(model: MemoryPPO, state: dict[str, Any]) -> bool:
@@ -54,7 +62,7 @@ def load_training_state(model: MemoryPPO, state: dict[str, Any]) -> bool:
     model.ep_info_buffer = deque(state["episodes"], maxlen=model._stats_window_size)
     model.ep_success_buffer = deque(maxlen=model._stats_window_size)
     env: Any = model.get_env()
-    continues = state["env"] is not None and hasattr(env, "set_state")
+    continues = state["env"] is not None
     if continues:
         env.set_state(state["env"])
         model._last_obs = state["last_obs"]

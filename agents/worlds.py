@@ -1,8 +1,11 @@
 """Which worlds are trained on, which are held out, and how both are made."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 HELD_OUT_WORLDS = 1_000_000_000
@@ -15,14 +18,16 @@ def training_world_seed(seed: int) -> int:
 
 
 def make_vector_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv:
-    """A vector environment with same-step autoreset, native where the environment has one.
+    """A vector environment with same-step autoreset.
+
+    It is the environment's own vector class where that lets the mode be chosen, as all of
+    ``driftwise`` do, and a ``SyncVectorEnv`` otherwise.
 
     Raises:
         ValueError: for an unknown id, or arguments that the environment does not take.
     """
     try:
-        spec = gym.spec(env_id)
-        if spec.vector_entry_point is not None:
+        if _lets_the_mode_be_chosen(gym.spec(env_id).vector_entry_point):
             return gym.make_vec(env_id, num_envs, autoreset_mode=AutoresetMode.SAME_STEP, **kwargs)
         return gym.make_vec(
             env_id,
@@ -35,3 +40,10 @@ def make_vector_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv:
         raise ValueError(f"env: {error}") from error
     except TypeError as error:
         raise ValueError(f"env_kwargs do not fit {env_id}: {error}") from error
+
+
+def _lets_the_mode_be_chosen(entry_point: str | Callable[..., VectorEnv] | None) -> bool:
+    if entry_point is None:
+        return False
+    maker = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    return "autoreset_mode" in inspect.signature(maker).parameters

@@ -32,15 +32,17 @@ def check_state(
     """
     if not isinstance(state, Mapping):
         raise ValueError(f"state must be what get_state() returned, got {type(state).__name__}")
-    missing = [key for key in own if key not in state]
-    if missing:
-        raise ValueError(f"state must have the key {missing[0]!r}, got {sorted(state)}")
+    if SETTINGS not in state:
+        raise ValueError(f"state must be what get_state() returned, got the keys {sorted(state)}")
     expected, given = (
         np.asarray(part[SETTINGS], dtype=np.uint8).tobytes().decode(errors="replace")
         for part in (own, state)
     )
     if given != expected:
         raise ValueError(f"state must be of an environment with {expected}, got {given}")
+    missing = [key for key in own if key not in state]
+    if missing:
+        raise ValueError(f"state must have the key {missing[0]!r}, got {sorted(state)}")
     arrays = {key: np.array(state[key], dtype=array.dtype) for key, array in own.items()}
     for key, array in own.items():
         if array.size == arrays[key].size == 0 and key not in open_keys:

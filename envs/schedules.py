@@ -157,9 +157,8 @@ class AtSteps(Schedule):
     steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", tuple(self.steps))
-        for step in self.steps:
-            check_count("steps", step, least=1)
+        steps = tuple(check_count("steps", step, least=1) for step in self.steps)
+        object.__setattr__(self, "steps", steps)
 
     @override
     def changes(

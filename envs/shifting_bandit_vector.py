@@ -28,6 +28,9 @@ Step = tuple[
 ]
 
 
+_INT64 = np.dtype(np.int64)
+
+
 class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
     """N of :class:`ShiftingBandit`, stepped together.
 
@@ -236,8 +239,10 @@ class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDA
         if isinstance(seed, (int, np.integer)):
             super().reset(seed=int(seed))
             seeds: Sequence[int | None] = range(seed, seed + self.num_envs)
+        elif isinstance(seed, (Sequence, np.ndarray)) and not isinstance(seed, str):
+            seeds = [None if one is None else int(one) for one in seed]
         else:
-            seeds = seed
+            raise TypeError(f"seed must be an integer, a list of integers or None, got {seed!r}")
         if len(seeds) != self.num_envs:
             raise ValueError(f"seed must be one integer or {self.num_envs}, got {len(seeds)}")
         for index in worlds.tolist():
@@ -245,7 +250,7 @@ class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDA
 
     def _check_actions(self, actions: Any) -> NDArray[np.int64]:
         actions = np.asarray(actions)
-        if actions.dtype != np.int64:
+        if actions.dtype != _INT64:
             if actions.dtype.kind not in "iu":
                 raise TypeError(f"actions must have an integer dtype, got {actions.dtype}")
             actions = actions.astype(np.int64)

@@ -105,8 +105,21 @@ class SparseFastWeights(SequenceMemory):
         self.slow = nn.Linear(input_size, self.output_size)
         self.fast = nn.Linear(2 * num_heads * value_size, self.output_size, bias=False)
         self.initial = nn.Parameter(torch.zeros(num_heads, num_slots, key_size, value_size))
+        self._start_as_averages()
         if address == "random":
             self.register_buffer("projection", torch.randn(num_heads * num_slots, input_size))
+
+    @torch.no_grad()
+    def _start_as_averages(self) -> None:
+        """Give the heads initial rates from 0.05 to 0.5, and keys and queries a common part.
+
+        An untrained layer then reads running averages of its values, over short and long times,
+        which is useful at once; agents learn faster from there than from unrelated keys.
+        """
+        bias = self.generate.bias.unflatten(0, (self.num_heads, -1))
+        key, query, _, _, _, rate, _ = bias.split(self._widths, -1)
+        query.copy_(key.normal_())
+        rate += torch.linspace(-3.0, 0.0, self.num_heads).unsqueeze(-1)
 
     def initial_state(self, batch_size: int) -> FastWeightState:
         """The learned initial fast weights for each of ``batch_size`` rows."""

@@ -21,8 +21,8 @@ class GLRUCB(BanditPolicy):
     Pulls the arm with the largest max{q : n_i kl(mean_i, q) <= ln(t - tau_i)}, where tau_i is the
     last restart of arm i and n_i, mean_i count since then (the 3 ln(ln(t - tau_i)) that their
     theorem adds is left out, as Garivier & Cappé recommend for kl-UCB); every
-    ``floor(K / exploration)`` steps it pulls all K arms once, in order. After the n-th pull since its restart, an arm with rewards
-    x_1..x_n has changed if, for some split s, ::
+    ``floor(K / exploration)`` steps it pulls all K arms once, in order. After the n-th pull since
+    its restart, an arm with rewards x_1..x_n has changed if, for some split s, ::
 
         s kl(mean(x_1..s), mean(x_1..n)) + (n - s) kl(mean(x_s+1..n), mean(x_1..n))
             >= ln(3 n^(3/2) / delta)

@@ -150,6 +150,8 @@ def test_seeds_may_be_a_list() -> None:
     np.testing.assert_array_equal(envs.foresee().means[:, 1], alone.foresee().means)
     with pytest.raises(ValueError, match="seed must be one integer or 2, got 3"):
         envs.reset(seed=[1, 2, 3])
+    with pytest.raises(TypeError, match=r"seed must be an integer, .*, got 1\.5"):
+        envs.reset(seed=1.5)  # type: ignore[arg-type]
 
 
 def test_unseeded_worlds_differ() -> None:
