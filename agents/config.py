@@ -25,7 +25,7 @@ class TrainConfig:
     width: int = 48
     """Features that go into the memory."""
     memory_kwargs: dict[str, Any] = field(default_factory=dict)
-    """Arguments of the memory, such as num_slots or hidden_size."""
+    """Arguments of the memory, such as num_slots or num_layers."""
     memory_reset: str = "episode"
     """When the memory forgets: episode, trial or never."""
 

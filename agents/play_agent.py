@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from .bandits.play import PlayRecord
@@ -16,7 +17,7 @@ def play_agent(
     *,
     num_episodes: int = 1,
     seed: int | None = None,
-    deterministic: bool = True,
+    deterministic: bool = False,
 ) -> PlayRecord:
     """Let an agent play whole episodes in every sub-environment; its weights stay as they are.
 
@@ -25,8 +26,10 @@ def play_agent(
         env: a vector environment with same-step autoreset, discrete actions, episodes of one
             length, and ``regret`` and ``changed`` in its info.
         num_episodes: episodes of each sub-environment.
-        seed: seed of ``env.reset``; sub-environment i gets ``seed + i``.
-        deterministic: take the most likely actions instead of samples.
+        seed: seed of ``env.reset`` (sub-environment i gets ``seed + i``) and of the actions; torch's
+            own generators stay as they are.
+        deterministic: take the most likely actions instead of samples. PPO trains the policy that
+            samples, and where that one explores, the most likely actions may not.
 
     Raises:
         ValueError: if the agent was made for other spaces, or the environment does not fit.
@@ -42,16 +45,19 @@ def play_agent(
     state: Any = None
     columns = []
     episodes = 0
-    while episodes < num_episodes:
-        actions, state = model.predict(obs, state, starts, deterministic)
-        obs, rewards, terminated, truncated, info = env.step(actions)
-        starts = terminated | truncated
-        info = transition_info(info, starts)
-        columns.append((info["regret"], rewards, info["changed"], actions))
-        if starts.any():
-            if not starts.all():
-                raise ValueError("env must have episodes of one length in all sub-environments")
-            episodes += 1
-        if model.memory_reset == "never":
-            starts = np.zeros_like(starts)
+    with torch.random.fork_rng():
+        if seed is not None:
+            torch.manual_seed(seed)
+        while episodes < num_episodes:
+            actions, state = model.predict(obs, state, starts, deterministic)
+            obs, rewards, terminated, truncated, info = env.step(actions)
+            starts = terminated | truncated
+            info = transition_info(info, starts)
+            columns.append((info["regret"], rewards, info["changed"], actions))
+            if starts.any():
+                if not starts.all():
+                    raise ValueError("env must have episodes of one length in all its rows")
+                episodes += 1
+            if model.memory_reset == "never":
+                starts = np.zeros_like(starts)
     return PlayRecord(*(np.stack(column, axis=1) for column in zip(*columns, strict=True)))

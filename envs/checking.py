@@ -198,7 +198,7 @@ def _check_changes(outputs: list[Output]) -> None:
 
 def _check_autoreset(env: VectorEnv[Any, Any, Any], outputs: list[Output]) -> None:
     mode = _mode(env)
-    ended = np.zeros(env.num_envs, dtype=bool)
+    ended, any_ended = np.zeros(env.num_envs, dtype=bool), False
     for index, (_, rewards, terminations, truncations, infos) in enumerate(outputs[1:], start=1):
         done = np.logical_or(terminations, truncations)
         if mode is AutoresetMode.NEXT_STEP:
@@ -218,6 +218,9 @@ def _check_autoreset(env: VectorEnv[Any, Any, Any], outputs: list[Output]) -> No
                     f"SAME_STEP: final_obs must be observations, got {last!r}"
                 )
         ended = done
+        any_ended |= bool(done.any())
+    if not any_ended:
+        gym.logger.warn("no episode ended within num_steps: autoreset has not been checked")
 
 
 def _check_parity(

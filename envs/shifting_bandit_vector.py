@@ -28,7 +28,7 @@ Step = tuple[
 ]
 
 
-_INT64 = np.dtype(np.int64)
+_INT64, _UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
 
 
 class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
@@ -82,10 +82,13 @@ class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDA
         self._world = self.settings.make_world(self.num_envs)
         self._num_arms = self.settings.num_arms
         self._bernoulli = self._world.arms.bernoulli
+        # An array compares faster than a number, which numpy would have to convert each time.
+        self._too_large = np.full(self.num_envs, self._num_arms, dtype=_UINT64)
         self._first_arm = self._world.everyone * self._num_arms  # index of means[i, 0], flattened
         size = self.single_observation_space.shape[0]
         self._after_action = np.eye(self._num_arms, size, dtype=np.float32)
         self._observations = np.zeros((self.num_envs, size), dtype=np.float32)
+        self._shows_more = self.settings.observe_time or self._world.cue_size > 0
         self._running = False
         self._waiting: NDArray[np.int64] | None = None  # sub-environments whose episode is over
         self._next_end = NEVER  # clock at which the next episode ends
@@ -157,11 +160,13 @@ class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDA
         means, noise = trace.means[row].take(self._first_arm + actions), trace.noise[row]
         rewards = (noise < means).astype(np.float64) if self._bernoulli else means + noise
         infos = self._infos(row, trace.best[row] - means)
-        self._take_snapshots(world.everyone, row, actions, rewards, infos)
+        if self.render_mode is not None:
+            self._take_snapshots(world.everyone, row, actions, rewards, infos)
         world.tick(actions)
         observations = self._after_action.take(actions, axis=0)
         observations[:, self._num_arms] = rewards
-        self._show_step(observations, world.everyone)
+        if self._shows_more:
+            self._show_step(observations, world.everyone)
 
         terminated = np.zeros(self.num_envs, dtype=bool)
         truncated = np.zeros(self.num_envs, dtype=bool)
@@ -257,7 +262,7 @@ class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDA
         if actions.shape != (self.num_envs,):
             raise ValueError(f"actions must have shape ({self.num_envs},), got {actions.shape}")
         # As unsigned numbers, negative actions are too large: one comparison finds both kinds.
-        wrong = actions.view(np.uint64) >= self._num_arms
+        wrong = actions.view(_UINT64) >= self._too_large
         if np.count_nonzero(wrong):
             index = int(wrong.argmax())
             raise ValueError(

@@ -136,6 +136,11 @@ class Segments:
         """
         table = np.empty((len(self.begins), state.shape[1]))
         table[self.origin] = state
+        if type(drift).jump is Drift.jump:  # fresh starts, whatever came before: all at once
+            fresh = np.ones(len(table), dtype=bool)
+            fresh[self.origin] = False
+            table[fresh] = drift.start(arms, *jumps)
+            return table
         for ordinal in range(self.counts.max()):
             world = (self.counts > ordinal).nonzero()[0]
             segment = self.origin[world] + ordinal

@@ -8,6 +8,7 @@ from ..evaluation import build_result, format_table, load_result, render_tables,
 from ..tracking import import_result, load_cells, run_cells, write_text
 
 RESULTS = (
+    "training_throughput",
     "standard_bandit",
     "recurring_bandit",
     "smn_ablation",

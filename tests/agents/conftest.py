@@ -12,8 +12,8 @@ from driftwise.agents.worlds import make_vector_env
 SMALL_MEMORIES = {
     "sparse": {"num_heads": 2, "num_slots": 4, "key_size": 4, "value_size": 4, "chunk_size": 5},
     "dense": {"num_heads": 2, "key_size": 4, "value_size": 4, "chunk_size": 5},
-    "gru": {"hidden_size": 8},
-    "lstm": {"hidden_size": 8},
+    "gru": {"num_layers": 2},
+    "lstm": {},
     "none": {},
 }
 

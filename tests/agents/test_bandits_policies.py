@@ -312,6 +312,7 @@ def test_restart_ucb_keeps_the_first_reward_of_the_new_world_and_nothing_older()
 def test_same_seed_same_actions_and_reset_forgets(name):
     num_arms = 2 if name == "bayes_optimal" else 3
     kwargs = {"horizon": 40} if name in ("gittins", "bayes_optimal") else {}
+
     def run(policy, start):
         rng = np.random.default_rng(3)
         policy.rng = np.random.default_rng(9)

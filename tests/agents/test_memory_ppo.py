@@ -46,9 +46,7 @@ def test_training_sees_what_acting_saw(small_agent, cartpole, memory, memory_res
     CartPole's episodes end at different times in every environment, inside sequences.
     """
     env = DummyVecEnv([cartpole] * 3)
-    agent = small_agent(
-        memory, env=env, n_steps=40, sequence_length=10, memory_reset=memory_reset
-    )
+    agent = small_agent(memory, env=env, n_steps=40, sequence_length=10, memory_reset=memory_reset)
     check = FirstMinibatch()
     agent.learn(40 * 3 * 3, check)
     assert check.rollouts == 3

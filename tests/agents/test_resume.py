@@ -90,7 +90,6 @@ def config(**changes):
         "total_timesteps": 120,
         "width": 8,
         "memory": "gru",
-        "memory_kwargs": {"hidden_size": 8},
     }
     return TrainConfig(**settings | changes)
 

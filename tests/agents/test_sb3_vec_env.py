@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from stable_baselines3 import PPO
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
@@ -416,3 +416,15 @@ def test_info_of_rows_follows_the_masks():
     assert first["a"] == 1.5 and first["deep"] == {} and first["all"] == "same"
     assert last["deep"] == {"b": 3} and last["vector"].tolist() == [4, 5] and last["_private"] == 9
     assert "a" not in info_of_rows(info, np.array([1]))[0]
+
+
+def test_asynchronous_environments_work_too():
+    make = [lambda: make_scalar("CartPole-v1")] * 2
+    ours = SB3VecEnv(AsyncVectorEnv(make))
+    theirs = DummyVecEnv([lambda: Monitor(make_scalar("CartPole-v1"))] * 2)
+    assert_equal_runs(ours, theirs, 60)
+    assert ours.get_attr("gravity") == [9.8, 9.8]
+    assert ours.env_method("get_wrapper_attr", "gravity") == [9.8, 9.8]
+    with pytest.raises(ValueError, match="indices must be None"):
+        ours.env_method("get_wrapper_attr", "gravity", indices=[0])
+    ours.close()

@@ -149,3 +149,9 @@ def test_wrong_spaces_and_modes() -> None:
 def test_wrong_scalar() -> None:
     with pytest.raises(AssertionError, match="sub-environment 0 must equal the scalar"):
         check_vector_env(ShiftingBanditVector(2), lambda: ShiftingBandit(schedule="Hazard(0.1)"))
+
+
+def test_no_end_no_check_of_autoreset() -> None:
+    envs = ShiftingBanditVector(2, max_episode_steps=None)
+    with pytest.warns(UserWarning, match="autoreset has not been checked"):
+        check_vector_env(envs, lambda: ShiftingBandit(max_episode_steps=None), num_steps=20)

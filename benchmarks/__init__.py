@@ -1,0 +1,1 @@
+"""Measurements of speed and quality, each of which writes a file in ``results/``."""

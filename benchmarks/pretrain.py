@@ -1,0 +1,39 @@
+"""Makes the agents that come with the package.
+
+    python -m driftwise.benchmarks.pretrain standard-bandit-sparse
+
+An agent is trained by a recipe with seed 0, in a run folder that survives being killed, and its
+policy is written to ``agents/pretrained/<name>/``.
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+from importlib.resources import as_file
+
+from ..agents import RECIPES, TrainConfig, save_agent, train_agent
+from ..agents.agent_files import PRETRAINED
+
+AGENTS: dict[str, Callable[[], TrainConfig]] = {
+    "standard-bandit-sparse": RECIPES["standard-bandit"],
+}
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description="Make an agent that comes with the package.")
+    parser.add_argument("name", choices=AGENTS)
+    given = parser.parse_args()
+    config = AGENTS[given.name]()
+    model, run = train_agent(config, name=given.name)
+    run.close()
+    command = f"python -m driftwise.benchmarks.pretrain {given.name}"
+    with as_file(PRETRAINED) as folder:
+        folder.mkdir(exist_ok=True)
+        notes = {"command": command, "config": dataclasses.asdict(config)}
+        save_agent(folder / given.name, model, notes)
+        print(f"wrote {folder / given.name}")
+
+
+if __name__ == "__main__":
+    main()
