@@ -37,7 +37,7 @@ class TrainConfig:
     """Minibatches that a rollout is cut into."""
     n_epochs: int = 3
     """Passes over a rollout."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 6e-3
     """Adam's step size at the beginning; it falls linearly to zero."""
     gamma: float = 0.9
     """Discount."""

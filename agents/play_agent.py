@@ -26,8 +26,8 @@ def play_agent(
         env: a vector environment with same-step autoreset, discrete actions, episodes of one
             length, and ``regret`` and ``changed`` in its info.
         num_episodes: episodes of each sub-environment.
-        seed: seed of ``env.reset`` (sub-environment i gets ``seed + i``) and of the actions; torch's
-            own generators stay as they are.
+        seed: seed of ``env.reset`` (sub-environment i gets ``seed + i``) and of the actions; the
+            generators of torch stay as they are.
         deterministic: take the most likely actions instead of samples. PPO trains the policy that
             samples, and where that one explores, the most likely actions may not.
 

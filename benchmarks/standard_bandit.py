@@ -2,9 +2,9 @@
 
     driftwise results run standard_bandit --seeds 0 1 2     # about 20 minutes a seed on two cores
 
-Memories of about equal size, trained for equally many steps with settings tuned for each on
-training worlds, and the classic policies, tuned likewise (``benchmarks/tune_policies.py``). All play
-the same 4,000 held-out worlds of 200 steps.
+Memories of about equal size, trained for equally many steps, and the classic policies, tuned on
+training worlds (``benchmarks/tune_policies.py``). All play the same 4,000 held-out worlds of 200
+steps.
 """
 
 import dataclasses
