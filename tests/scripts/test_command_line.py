@@ -1,0 +1,129 @@
+"""The command line: help that explains, errors of one line, and the commands end to end."""
+
+import json
+
+import pytest
+
+from driftwise.scripts.main import COMMANDS, main
+
+
+@pytest.fixture
+def run(capsys):
+    """A function that runs a command line and returns (exit message or None, output)."""
+
+    def call(*arguments):
+        try:
+            main(arguments)
+            leaving = None
+        except SystemExit as exit:
+            leaving = exit.code
+        captured = capsys.readouterr()
+        return leaving, captured.out + captured.err
+
+    return call
+
+
+SMALL = (
+    "--env-kwargs",
+    '{"num_arms": 2, "max_episode_steps": 10}',
+    *("--num-envs", "4", "--n-steps", "10", "--total-timesteps", "80"),
+    *("--width", "8", "--memory", "gru"),
+)
+
+
+def test_help_lists_every_command(run):
+    _, text = run("--help")
+    assert all(command in text for command in COMMANDS)
+    assert run()[1] == text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(run, command):
+    leaving, text = run(command, "--help")
+    assert not leaving
+    assert f"driftwise {command}" in text
+    assert len(text) > 300
+
+
+def test_version(run):
+    assert run("--version")[1].startswith("driftwise 0.")
+
+
+def test_an_unknown_command(run):
+    assert "no command 'trian-agent'; there are train-agent" in run("trian-agent")[0]
+
+
+def test_train_then_evaluate(run, tmp_path):
+    leaving, text = run("train-agent", *SMALL, "--runs", str(tmp_path), "--name", "small")
+    assert leaving is None
+    assert "regret a step" in text
+    folder = tmp_path / "ShiftingBandit-v0" / "small-0"
+    report = json.loads((folder / "report.json").read_text())
+    assert report["num_timesteps"] == 80
+    assert {line["name"] for line in report["scores"]} >= {"gru", "random", "bayes_ucb"}
+    assert (folder / "figures" / "regret.png").stat().st_size > 10_000
+    assert list(folder.glob("events.out.tfevents.*"))
+
+    leaving, text = run(
+        *("evaluate-agent", str(folder), *SMALL[:2], "--num-worlds", "20"),
+        *("--policies", "random", "thompson"),
+        *("--figure", str(tmp_path / "new" / "a.png"), "--report", str(tmp_path / "a.json")),
+    )
+    assert leaving is None
+    assert "small-0" in text and "thompson" in text
+    assert (tmp_path / "new" / "a.png").exists()
+    assert len(json.loads((tmp_path / "a.json").read_text())["scores"]) == 3
+
+
+def test_an_environment_without_regret(run, tmp_path):
+    leaving, text = run(
+        *("train-agent", "--env", "CartPole-v1", "--env-kwargs", "{}", "--runs", str(tmp_path)),
+        *SMALL[2:],
+    )
+    assert leaving is None
+    assert "100 held-out episodes" in text
+    folder = str(tmp_path / "CartPole-v1" / "gru-0")
+    assert "100 held-out" in run("evaluate-agent", folder, "--env", "CartPole-v1")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--env", "driftwise/Elephant-v0"], "env: Environment `Elephant` doesn't exist"),
+        (["--memory", "elephant"], "memory must be one of sparse, dense, gru, lstm, none"),
+        (["--memory-kwargs", '{"top_k": 9}'], "top_k must be at most num_slots=8, got 9"),
+        (["--sequence-length", "7"], "sequence_length must divide n_steps"),
+        (["--env-kwargs", '{"num_arms": 0}'], "num_arms must be at least"),
+        (["--num-minibatches", "7"], "num_minibatches must divide"),
+        (["--device", "cuda:99"], "device"),
+    ],
+)
+def test_errors_are_one_line_and_nothing_is_written(run, tmp_path, arguments, message):
+    leaving, _ = run("train-agent", "--runs", str(tmp_path / "runs"), *arguments)
+    assert message in leaving
+    assert leaving.startswith("driftwise train-agent: ")
+    assert "\n" not in leaving
+    assert not (tmp_path / "runs").exists()
+
+
+def test_dictionaries_must_be_json(run):
+    leaving, text = run("train-agent", "--env-kwargs", "num_arms=2")
+    assert leaving == 2
+    assert "JSON" in text
+
+
+def test_an_unknown_recipe(run):
+    leaving, text = run("train-agent", "--recipe", "elephant")
+    assert leaving == 2
+    assert "two-arms" in text
+
+
+def test_an_unknown_agent(run):
+    leaving, _ = run("evaluate-agent", "elephant")
+    assert "elephant" in leaving and "name must be one of" in leaving
+
+
+def test_an_agent_of_another_environment(run):
+    arguments = ("--env-kwargs", '{"num_arms": 3}', "--num-worlds", "5")
+    leaving, _ = run("evaluate-agent", "standard-bandit-sparse", *arguments)
+    assert "env must have the agent's observation_space" in leaving
