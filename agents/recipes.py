@@ -20,6 +20,16 @@ def standard_bandit() -> TrainConfig:
     return TrainConfig()
 
 
+def stationary_bandit(num_arms: int = 2) -> TrainConfig:
+    """Arms that stay as they are, 100 pulls: how close does an agent come to Bayes' optimum?"""
+    return TrainConfig(
+        env_kwargs={"num_arms": num_arms, "schedule": "Never()", "max_episode_steps": 100},
+        n_steps=100,
+        total_timesteps=5_120_000,
+        gamma=0.97,
+    )
+
+
 def recurring_bandit(num_contexts: int = 16, num_arms: int = 5) -> TrainConfig:
     """Contexts that come back, each with its cue and its one good arm."""
     return TrainConfig(
@@ -41,5 +51,6 @@ def recurring_bandit(num_contexts: int = 16, num_arms: int = 5) -> TrainConfig:
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "two-arms": two_arms,
     "standard-bandit": standard_bandit,
+    "stationary-bandit": stationary_bandit,
     "recurring-bandit": recurring_bandit,
 }

@@ -1,11 +1,12 @@
 """What the cells of results about agents share: train, play held-out worlds, measure."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
 
 from ..agents import HELD_OUT_WORLDS, MemoryPPO, TrainConfig, make_vector_env, play_agent
 from ..agents.bandits import PlayRecord, make_policy, play
@@ -13,51 +14,63 @@ from ..agents.training import make_agent
 from ..evaluation import adaptation_time, dynamic_regret, recovery_curve
 
 NUM_WORLDS = 4_000
-WORLDS_AT_ONCE = 1_000
+WORLDS_AT_ONCE = 1_000  # bounds the memory of environments and agents
 
 
-def train_and_play(config: TrainConfig, seed: int) -> dict[str, Any]:
-    """Train with a seed, then play the held-out worlds with sampled actions, as in training."""
+def trained(config: TrainConfig, seed: int) -> MemoryPPO:
+    """An agent trained with a seed."""
     torch.set_num_threads(1)
     model = make_agent(dataclasses.replace(config, seed=seed))
     model.learn(config.total_timesteps)
-    return {
-        **measure(play_held_out(model, config)),
-        "dynamic_regret_greedy": float(
-            dynamic_regret(play_held_out(model, config, deterministic=True).regret).mean()
-        ),
-        "parameters": sum(p.numel() for p in model.policy.parameters()),
-    }
+    return model
 
 
-def play_held_out(
-    model: MemoryPPO, config: TrainConfig, *, deterministic: bool = False, num_episodes: int = 1
+def agent_plays(
+    model: MemoryPPO,
+    config: TrainConfig,
+    num_worlds: int = NUM_WORLDS,
+    *,
+    deterministic: bool = False,
 ) -> PlayRecord:
-    """The record of an agent on the held-out worlds, (NUM_WORLDS, T)."""
+    """An agent's record on the first held-out worlds, (num_worlds, T), one episode in each."""
     env = make_vector_env(config.env, WORLDS_AT_ONCE, **config.env_kwargs)
     return _joined(
-        play_agent(model, env, seed=first, deterministic=deterministic, num_episodes=num_episodes)
-        for first in _first_worlds()
+        play_agent(model, env, seed=first, deterministic=deterministic)
+        for first in _first_worlds(num_worlds)
     )
 
 
-def play_policy(
-    name: str, config: TrainConfig, seed: int, arguments: Mapping[str, Any]
-) -> dict[str, Any]:
-    """A classic policy on the held-out worlds; the seed is that of its own random numbers."""
+def policy_plays(
+    name: str,
+    config: TrainConfig,
+    seed: int,
+    arguments: Mapping[str, Any],
+    num_worlds: int = NUM_WORLDS,
+) -> PlayRecord:
+    """A classic policy's record on the same worlds; the seed is of its own random numbers."""
     env = make_vector_env(config.env, WORLDS_AT_ONCE, **config.env_kwargs)
-    num_arms = int(env.single_action_space.n)  # type: ignore[attr-defined]
-    return measure(
-        _joined(
-            play(
-                make_policy(name, num_arms, WORLDS_AT_ONCE, seed=first + seed, **arguments),
-                env,
-                num_episodes=1,
-                seed=first,
-            )
-            for first in _first_worlds()
+    arms = env.single_action_space
+    assert isinstance(arms, spaces.Discrete)
+    return _joined(
+        play(
+            make_policy(name, int(arms.n), WORLDS_AT_ONCE, seed=first + seed, **arguments),
+            env,
+            num_episodes=1,
+            seed=first,
         )
+        for first in _first_worlds(num_worlds)
     )
+
+
+def train_and_play(config: TrainConfig, seed: int) -> dict[str, Any]:
+    """Train, then play the held-out worlds with sampled actions, as in training."""
+    model = trained(config, seed)
+    greedy = agent_plays(model, config, deterministic=True)
+    return {
+        **measure(agent_plays(model, config)),
+        "dynamic_regret_greedy": float(dynamic_regret(greedy.regret).mean()),
+        "parameters": sum(p.numel() for p in model.policy.parameters()),
+    }
 
 
 def measure(record: PlayRecord, horizon: int = 50) -> dict[str, Any]:
@@ -70,9 +83,9 @@ def measure(record: PlayRecord, horizon: int = 50) -> dict[str, Any]:
     return metrics
 
 
-def _first_worlds() -> range:
-    return range(HELD_OUT_WORLDS, HELD_OUT_WORLDS + NUM_WORLDS, WORLDS_AT_ONCE)
+def _first_worlds(num_worlds: int) -> range:
+    return range(HELD_OUT_WORLDS, HELD_OUT_WORLDS + num_worlds, WORLDS_AT_ONCE)
 
 
-def _joined(records: Any) -> PlayRecord:
+def _joined(records: Iterable[PlayRecord]) -> PlayRecord:
     return PlayRecord(*(np.concatenate(column) for column in zip(*records, strict=True)))

@@ -15,7 +15,7 @@ from typing import Any
 from ..agents import TrainConfig
 from ..agents.recipes import recurring_bandit
 from ..tracking import Result
-from .agent_cells import play_policy, train_and_play
+from .agent_cells import measure, policy_plays, train_and_play
 
 # Contexts and arms of every setting.
 SETTINGS: dict[str, tuple[int, int]] = {
@@ -51,7 +51,7 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
     if row in AGENTS:
         return train_and_play(_agent(row, setting), seed)
     arguments = {"hazard": 0.1} if row.startswith("bayes") else {}
-    return play_policy(row, _agent(row, setting), seed, arguments)
+    return measure(policy_plays(row, _agent(row, setting), seed, arguments))
 
 
 def config(row: str, setting: str) -> Mapping[str, Any]:

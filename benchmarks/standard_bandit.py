@@ -14,7 +14,7 @@ from typing import Any
 from ..agents.bandits.tuned import TUNED
 from ..agents.recipes import standard_bandit
 from ..tracking import Result
-from .agent_cells import play_policy, train_and_play
+from .agent_cells import measure, policy_plays, train_and_play
 
 # About 52,000 parameters each.
 AGENTS: dict[str, dict[str, Any]] = {
@@ -54,7 +54,8 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
     """Compute one cell."""
     if row in AGENTS:
         return train_and_play(_agent(row), seed)
-    return play_policy(row, standard_bandit(), seed, TUNED["standard_bandit"].get(row, {}))
+    arguments = TUNED["standard_bandit"].get(row, {})
+    return measure(policy_plays(row, standard_bandit(), seed, arguments))
 
 
 def config(row: str, setting: str) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ RESULTS = (
     "training_throughput",
     "standard_bandit",
     "recurring_bandit",
+    "stationary_bandits",
     "smn_ablation",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""

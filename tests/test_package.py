@@ -40,7 +40,7 @@ def test_the_version_is_that_of_the_installed_package():
 
 
 def test_importing_is_light():
-    heavy = "torch stable_baselines3 matplotlib scipy tensorboard tyro".split()
+    heavy = ["torch", "stable_baselines3", "matplotlib", "scipy", "tensorboard", "tyro"]
     code = f"import sys, driftwise; print([name for name in {heavy} if name in sys.modules])"
     assert python(code) == "[]"
 
