@@ -58,10 +58,10 @@ def format_table(
         if len(chosen_settings) > 1 and len(chosen_metrics) > 1:
             title = f"{setting}, {metric}"
         texts.append([_plain_name(title), *(_format_entry(entry, decimals) for entry in found)])
-    used = [
-        [entries[(row, *column)]["n"] for column in columns if (row, *column) in entries]
-        for row in chosen_rows
-    ]
+    used = []
+    for row in chosen_rows:
+        found = [entries.get((row, setting, metric)) for setting, metric in columns]
+        used.append([entry["n"] for entry in found if entry is not None])
     names = ["", *map(_plain_name, chosen_rows)]
     table = [names, *texts, ["seeds", *map(_format_counts, used)]]
     keep = [0, *(i for i, counts in enumerate(used, start=1) if counts)]
