@@ -5,6 +5,7 @@ import os
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger
 from tqdm import tqdm
@@ -64,7 +65,12 @@ def train_agent(
 
 
 def make_agent(config: TrainConfig) -> MemoryPPO:
-    """The untrained agent of a configuration, with its training environments."""
+    """The untrained agent of a configuration, with its training environments.
+
+    Raises:
+        ValueError: for a configuration that does not fit together.
+    """
+    _check_device(config.device)
     env = make_vector_env(config.env, config.num_envs, **config.env_kwargs)
     size = config.n_steps * config.num_envs
     if size % config.num_minibatches:
@@ -99,6 +105,17 @@ def make_agent(config: TrainConfig) -> MemoryPPO:
     assert model.env is not None
     model.env.seed(training_world_seed(config.seed))
     return model
+
+
+def _check_device(device: str) -> None:
+    """Raise an error for a device that is not there; stable-baselines3 would take the CPU."""
+    if device == "auto":
+        return
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device must be one that torch finds, got {device!r}: {reason}") from None
 
 
 class Falling:

@@ -4,6 +4,7 @@ from .augment import AugmentedNetwork, augment
 from .checking import check_memory
 from .contract import SequenceMemory
 from .recurrent import GRU, LSTM, GRUState, LSTMState, NoMemory, NoState
+from .row_gated import RowGatedFastWeights, RowGatedState
 from .sparse_fast_weights import FastWeightState, SparseFastWeights
 from .stack import Stack
 from .state import (
@@ -27,6 +28,8 @@ __all__ = [
     "LSTMState",
     "NoMemory",
     "NoState",
+    "RowGatedFastWeights",
+    "RowGatedState",
     "SequenceMemory",
     "SparseFastWeights",
     "Stack",

@@ -177,5 +177,14 @@ def check_parts(state: State, expected: int) -> None:
         raise ValueError(f"state must have {expected} parts, one for each memory, got {len(state)}")
 
 
+def check_sizes(**sizes: int) -> None:
+    """Raise an error that names the first size that is not an integer of at least 1."""
+    for name, size in sizes.items():
+        if not isinstance(size, Integral):
+            raise TypeError(f"{name} must be an integer, got {size!r}")
+        if size < 1:
+            raise ValueError(f"{name} must be at least 1, got {size}")
+
+
 def _kind(value: object) -> str:
     return f"dtype {value.dtype}" if isinstance(value, Tensor) else f"a {type(value).__name__}"

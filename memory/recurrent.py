@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from .contract import SequenceMemory
+from .contract import SequenceMemory, check_sizes
 from .segments import run_segments
 from .state import State
 
@@ -37,7 +37,7 @@ class _TorchRecurrent(SequenceMemory):
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int) -> None:
         super().__init__(input_size, hidden_size)
-        _check_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        check_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         self.hidden_size, self.num_layers = self.output_size, int(num_layers)
 
     def _zeros(self, batch_size: int) -> Tensor:
@@ -137,7 +137,7 @@ class NoMemory(SequenceMemory):
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size)
-        _check_sizes(input_size=input_size, hidden_size=hidden_size)
+        check_sizes(input_size=input_size, hidden_size=hidden_size)
         self.linear = nn.Linear(input_size, hidden_size)
 
     def initial_state(self, batch_size: int) -> NoState:
@@ -157,9 +157,3 @@ class NoMemory(SequenceMemory):
         """All steps at once; resets change nothing."""
         state = self._check_sequence(x, state, starts)
         return self.linear(x).tanh(), state
-
-
-def _check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1, got {size}")

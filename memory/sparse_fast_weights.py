@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .contract import SequenceMemory
+from .contract import SequenceMemory, check_sizes
 from .delta_rule import Writes, chunked
 
 
@@ -76,19 +76,16 @@ class SparseFastWeights(SequenceMemory):
         chunk_size: int = 32,
     ) -> None:
         super().__init__(input_size, input_size if output_size is None else output_size)
-        sizes = {
-            "input_size": self.input_size,
-            "output_size": self.output_size,
-            "num_heads": num_heads,
-            "num_slots": num_slots,
-            "top_k": top_k,
-            "key_size": key_size,
-            "value_size": value_size,
-            "chunk_size": chunk_size,
-        }
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+        check_sizes(
+            input_size=self.input_size,
+            output_size=self.output_size,
+            num_heads=num_heads,
+            num_slots=num_slots,
+            top_k=top_k,
+            key_size=key_size,
+            value_size=value_size,
+            chunk_size=chunk_size,
+        )
         if top_k > num_slots:
             raise ValueError(f"top_k must be at most num_slots={num_slots}, got {top_k}")
         if rule not in ("delta", "additive"):
@@ -105,21 +102,11 @@ class SparseFastWeights(SequenceMemory):
         self.slow = nn.Linear(input_size, self.output_size)
         self.fast = nn.Linear(2 * num_heads * value_size, self.output_size, bias=False)
         self.initial = nn.Parameter(torch.zeros(num_heads, num_slots, key_size, value_size))
-        self._start_as_averages()
+        bias = self.generate.bias.detach().unflatten(0, (num_heads, -1))
+        key_bias, query_bias, _, _, _, rate_bias, _ = bias.split(self._widths, -1)
+        start_as_averages(key_bias, query_bias, rate_bias)
         if address == "random":
             self.register_buffer("projection", torch.randn(num_heads * num_slots, input_size))
-
-    @torch.no_grad()
-    def _start_as_averages(self) -> None:
-        """Give the heads initial rates from 0.05 to 0.5, and keys and queries a common part.
-
-        An untrained layer then reads running averages of its values, over short and long times,
-        which is useful at once; agents learn faster from there than from unrelated keys.
-        """
-        bias = self.generate.bias.unflatten(0, (self.num_heads, -1))
-        key, query, _, _, _, rate, _ = bias.split(self._widths, -1)
-        query.copy_(key.normal_())
-        rate += torch.linspace(-3.0, 0.0, self.num_heads).unsqueeze(-1)
 
     def initial_state(self, batch_size: int) -> FastWeightState:
         """The learned initial fast weights for each of ``batch_size`` rows."""
@@ -212,7 +199,7 @@ class SparseFastWeights(SequenceMemory):
         if self.num_slots == 1:  # nothing to choose, and no logits
             slot = torch.zeros(*logits.shape[:-1], 1, dtype=torch.long, device=logits.device)
             return _Address(slot, logits.new_ones(slot.shape))
-        slot = _arg_top_k(logits.detach(), self.top_k)
+        slot = arg_top_k(logits.detach(), self.top_k)
         top = logits.gather(-1, slot)
         # Scaling to unit length cancels the softmax's own normaliser.
         return _Address(slot, F.normalize((top - top[..., :1].detach()).exp(), dim=-1))
@@ -252,7 +239,18 @@ class _Generated(NamedTuple):
     log_decay: Tensor | None
 
 
-def _arg_top_k(logits: Tensor, k: int) -> Tensor:
+def start_as_averages(key_bias: Tensor, query_bias: Tensor, rate_bias: Tensor) -> None:
+    """Give the heads initial rates from 0.05 to 0.5, and keys and queries a common part.
+
+    An untrained layer then reads running averages of its values, over short and long times, which
+    is useful at once; agents learn faster from there than from unrelated keys. The biases, one row
+    per head, are changed in place.
+    """
+    query_bias.copy_(key_bias.normal_())
+    rate_bias += torch.linspace(-3.0, 0.0, len(rate_bias)).unsqueeze(-1)
+
+
+def arg_top_k(logits: Tensor, k: int) -> Tensor:
     """Numbers of the k largest logits, the largest first, (..., k)."""
     if k > 4:
         return logits.topk(k, -1).indices

@@ -154,6 +154,8 @@ def test_bad_sizes(memory: Any) -> None:
     if memory is not NoMemory:
         with pytest.raises(ValueError, match="num_layers must be at least 1, got 0"):
             memory(3, 3, 0)
+        with pytest.raises(TypeError, match=r"num_layers must be an integer, got 1\.5"):
+            memory(3, 3, 1.5)
 
 
 def test_float32_kernels_agree_with_the_step_form() -> None:

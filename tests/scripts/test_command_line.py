@@ -95,7 +95,7 @@ def test_an_environment_without_regret(run, tmp_path):
         (["--sequence-length", "7"], "sequence_length must divide n_steps"),
         (["--env-kwargs", '{"num_arms": 0}'], "num_arms must be at least"),
         (["--num-minibatches", "7"], "num_minibatches must divide"),
-        (["--device", "cuda:99"], "device"),
+        (["--device", "cuda:99"], "device must be one that torch finds, got 'cuda:99'"),
     ],
 )
 def test_errors_are_one_line_and_nothing_is_written(run, tmp_path, arguments, message):
