@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.type_aliases import GymEnv
-from stable_baselines3.common.utils import check_for_correct_spaces
+from torch import Tensor, nn
 
 from ..tracking import CheckpointError, load_checkpoint, save_checkpoint
+from .memory_policy import MemoryPolicy
 from .memory_ppo import MemoryPPO
-from .plain_spaces import space_from_plain, space_to_plain
+from .plain_spaces import check_same_spaces, space_from_plain, space_to_plain
 
 PRETRAINED = files(__package__) / "pretrained"
 
@@ -31,7 +32,13 @@ def save_agent(
 
     Raises:
         TypeError: if a policy argument is not plain data; names it.
+        ValueError: if the policy is of a class of your own, which a file without code cannot name.
     """
+    if type(model.policy) is not MemoryPolicy:
+        raise ValueError(
+            f"model must have a MemoryPolicy to be saved without code, got a "
+            f"{type(model.policy).__name__}; use model.save"
+        )
     agent = {
         "observation_space": space_to_plain(model.observation_space),
         "action_space": space_to_plain(model.action_space),
@@ -46,6 +53,7 @@ def load_agent(
     folder: str | os.PathLike[str],
     env: GymEnv | VectorEnv | None = None,
     device: torch.device | str = "auto",
+    **settings: Any,
 ) -> MemoryPPO:
     """Load an agent that :func:`save_agent` wrote; runs no code from the file.
 
@@ -53,6 +61,8 @@ def load_agent(
         folder: where it is.
         env: an environment to go on training in; without one the agent can only ``predict``.
         device: torch device.
+        **settings: arguments of :class:`MemoryPPO` for more training, such as ``gamma`` and
+            ``n_steps``; its defaults otherwise, whatever the agent was trained with.
 
     Raises:
         CheckpointError: if the folder is damaged, or holds something else.
@@ -68,26 +78,51 @@ def load_agent(
         policy_kwargs=agent["policy_kwargs"],
         device=device,
         _init_setup_model=False,
+        **settings,
     )
     model.observation_space = space_from_plain(agent["observation_space"])
     model.action_space = space_from_plain(agent["action_space"])
     model.n_envs = 1
     if env is not None:
         wrapped = model._wrap_env(env)
-        check_for_correct_spaces(wrapped, model.observation_space, model.action_space)
+        check_same_spaces(model, wrapped.observation_space, wrapped.action_space)
         model.env, model.n_envs = wrapped, wrapped.num_envs
     model._setup_model()
-    model.policy.load_state_dict(agent["policy"])
+    load_weights(model.policy, agent["policy"])
     return model
+
+
+def load_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Load weights, all or none.
+
+    Raises:
+        ValueError: if they are those of another architecture; names the first that differs.
+    """
+    own = module.state_dict()
+    for name in [*own, *weights]:
+        expected, got = (
+            tuple(tensors[name].shape) if name in tensors else "nothing"
+            for tensors in (own, weights)
+        )
+        if expected != got:
+            raise ValueError(
+                f"checkpoint does not fit the policy: {name} must have shape {expected}, got {got}"
+            )
+    module.load_state_dict(weights)
 
 
 def pretrained_names() -> list[str]:
     """Names of the agents that come with the package."""
+    if not PRETRAINED.is_dir():
+        return []
     return sorted(entry.name for entry in PRETRAINED.iterdir() if entry.is_dir())
 
 
 def load_pretrained(
-    name: str, env: GymEnv | VectorEnv | None = None, device: torch.device | str = "auto"
+    name: str,
+    env: GymEnv | VectorEnv | None = None,
+    device: torch.device | str = "auto",
+    **settings: Any,
 ) -> MemoryPPO:
     """Load an agent that comes with the package.
 
@@ -95,6 +130,7 @@ def load_pretrained(
         name: one of :func:`pretrained_names`.
         env: as in :func:`load_agent`.
         device: torch device.
+        **settings: as in :func:`load_agent`.
 
     Raises:
         ValueError: for an unknown name.
@@ -102,4 +138,4 @@ def load_pretrained(
     if name not in pretrained_names():
         raise ValueError(f"name must be one of {', '.join(pretrained_names())}, got {name!r}")
     with as_file(PRETRAINED / name) as folder:
-        return load_agent(folder, env, device)
+        return load_agent(folder, env, device, **settings)

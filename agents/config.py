@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from .worlds import MAX_ENVS, MAX_SEEDS
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -58,3 +60,23 @@ class TrainConfig:
     """Rollouts between checkpoints."""
     device: str = "cpu"
     """torch device; small memories are fastest on the CPU."""
+
+    def check(self) -> None:
+        """Raise a ``ValueError`` that names a field out of range."""
+        for name in (
+            "num_envs",
+            "total_timesteps",
+            "width",
+            "n_steps",
+            "num_minibatches",
+            "n_epochs",
+            "checkpoint_every",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.num_envs > MAX_ENVS:
+            raise ValueError(f"num_envs must be at most {MAX_ENVS:,}, got {self.num_envs}")
+        if not 0 <= self.seed < MAX_SEEDS:
+            raise ValueError(f"seed must be from 0 to {MAX_SEEDS - 1:,}, got {self.seed}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")

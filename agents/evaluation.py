@@ -3,10 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import gymnasium as gym
 from gymnasium import spaces
-from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.vec_env import VecMonitor
 
 from ..evaluation import (
     adaptation_time,
@@ -17,8 +14,8 @@ from ..evaluation import (
 )
 from .bandits import PlayRecord, make_policy, play
 from .memory_ppo import MemoryPPO
-from .play_agent import play_agent
-from .sb3_vec_env import SB3VecEnv
+from .plain_spaces import check_same_spaces
+from .play_agent import episode_returns, play_agent
 from .worlds import HELD_OUT_WORLDS, make_vector_env
 
 if TYPE_CHECKING:
@@ -73,6 +70,10 @@ def play_all(
     env = make_vector_env(env_id, num_worlds, **(env_kwargs or {}))
     arms = env.single_action_space
     assert isinstance(arms, spaces.Discrete)
+    for model in agents.values():
+        check_same_spaces(model, env.single_observation_space, arms)
+    if names := set(agents).intersection(policies):
+        raise ValueError(f"agents must have names of their own, got {sorted(names)}")
     records = {}
     for name in policies:
         policy = make_policy(name, int(arms.n), num_worlds, seed=seed)
@@ -126,9 +127,16 @@ def plot_records(records: Mapping[str, PlayRecord], title: str | None = None) ->
     return plot_regret_and_recovery(regrets, changed, references=references, title=title)
 
 
-def is_bandit(env_id: str) -> bool:
-    """Whether the environment is one that the classic policies can play."""
-    return "Bandit" in str(gym.spec(env_id).vector_entry_point)
+def has_regret(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> bool:
+    """Whether the environment tells its regret, so that classic policies can be compared with.
+
+    Raises:
+        ValueError: for an unknown id, or arguments that the environment does not take.
+    """
+    env = make_vector_env(env_id, 1, **(env_kwargs or {}))
+    _, info = env.reset(seed=0)
+    env.close()
+    return "regret" in info
 
 
 def mean_return(
@@ -141,9 +149,7 @@ def mean_return(
     seed: int = HELD_OUT_WORLDS,
 ) -> tuple[float, float, float]:
     """Mean return of an agent on held-out episodes, with a 95 % interval; for any environment."""
-    env = VecMonitor(SB3VecEnv(make_vector_env(env_id, num_envs, **(env_kwargs or {}))))
-    env.seed(seed)
-    returns, _ = evaluate_policy(
-        model, env, n_eval_episodes=num_episodes, return_episode_rewards=True
-    )
-    return bootstrap_interval(returns)[:3]
+    env = make_vector_env(env_id, num_envs, **(env_kwargs or {}))
+    returns = episode_returns(model, env, num_episodes=num_episodes // num_envs, seed=seed)
+    env.close()
+    return bootstrap_interval(returns.ravel())[:3]

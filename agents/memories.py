@@ -52,11 +52,11 @@ def make_memory(memory: str | MemoryFactory, width: int, **kwargs: Any) -> Seque
     if isinstance(memory, str):
         if memory not in MEMORIES:
             raise ValueError(f"memory must be one of {', '.join(MEMORIES)}, got {memory!r}")
-        memory = MEMORIES[memory]
-    try:
-        built = memory(width, **kwargs)
-    except TypeError as error:
-        raise ValueError(f"memory_kwargs do not fit the memory: {error}") from error
+        try:
+            return MEMORIES[memory](width, **kwargs)
+        except TypeError as error:
+            raise ValueError(f"memory_kwargs do not fit {memory!r}: {error}") from error
+    built = memory(width, **kwargs)
     if not isinstance(built, SequenceMemory):
         raise TypeError(f"memory must build a SequenceMemory, got {type(built).__name__}")
     return built

@@ -204,6 +204,11 @@ class MemoryPolicy(BasePolicy):
             ValueError: ``state`` or ``episode_start`` belong to another number of environments.
         """
         self.set_training_mode(False)
+        if isinstance(observation, tuple):
+            raise ValueError(
+                "observation must be an array or a dictionary of arrays, got a tuple: "
+                "Gymnasium's reset returns (observation, info)"
+            )
         obs, vectorized = self.obs_to_tensor(observation)
         first = next(iter(obs.values())) if isinstance(obs, dict) else obs
         rows = first.shape[0]
@@ -217,13 +222,17 @@ class MemoryPolicy(BasePolicy):
                 )
         with torch.no_grad():
             decision = self.act(obs, state, start, deterministic=deterministic)
-        actions = decision.actions.cpu().numpy()
-        actions = actions.reshape(-1, *(self.action_space.shape or ()))
-        if isinstance(self.action_space, spaces.Box):
-            actions = np.clip(actions, self.action_space.low, self.action_space.high)
+        actions = self.to_actions(decision.actions)
         if not vectorized:
             actions = actions.squeeze(0)
         return actions, decision.state
+
+    def to_actions(self, actions: Tensor) -> np.ndarray:
+        """Actions as environments take them: (N, ...) of the space's shape, within its bounds."""
+        array = actions.cpu().numpy().reshape(-1, *(self.action_space.shape or ()))
+        if isinstance(self.action_space, spaces.Box):
+            array = np.clip(array, self.action_space.low, self.action_space.high)
+        return array
 
     def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
         """What stable-baselines3 calls for memoryless policies: one step from the initial state."""

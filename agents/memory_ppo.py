@@ -12,16 +12,15 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
-from stable_baselines3.common.utils import FloatSchedule, explained_variance, obs_as_tensor
+from stable_baselines3.common.utils import FloatSchedule, explained_variance
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from ..memory.state import State, select_rows
+from ..memory.state import State, map_state, select_rows
 from .memory_policy import MemoryPolicy
+from .memory_reset import MEMORY_RESETS, memory_starts, trial_starts
 from .sb3_vec_env import SB3VecEnv
 from .sequence_buffer import SequenceBuffer, Sequences
-
-MEMORY_RESETS = ("episode", "trial", "never")
 
 
 class MemoryPPO(OnPolicyAlgorithm):
@@ -52,8 +51,9 @@ class MemoryPPO(OnPolicyAlgorithm):
         target_kl: stop the epochs of a rollout at 1.5 times this divergence.
         memory_reset: when the memory forgets. ``"episode"``: where an episode starts. ``"trial"``:
             where an episode starts whose reset info does not say ``trial_start = False``, so that
-            an environment may keep one task for several episodes (RL²). ``"never"``: only before
-            the very first step.
+            an environment may keep one task for several episodes; returns then count to the end of
+            the trial, so that it pays to explore early (RL²; Duan et al. 2016). ``"never"``: only
+            before the very first step; returns count to the end of the episode.
         stats_window_size: episodes over which the logged return is averaged.
         tensorboard_log: folder for stable-baselines3's own TensorBoard logs.
         policy_kwargs: arguments of the policy, such as ``memory`` and ``memory_kwargs``.
@@ -62,8 +62,9 @@ class MemoryPPO(OnPolicyAlgorithm):
         device: torch device; ``"auto"`` takes a GPU if there is one.
 
     Raises:
-        ValueError: for lengths that do not divide, an unknown ``memory_reset``, or, while
-            training, rewards that are not finite.
+        ValueError: for numbers out of range, lengths that do not divide, an unknown
+            ``memory_reset``, or, while training, observations or rewards that are not finite.
+        FloatingPointError: if a gradient is not finite; the weights are still those before it.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MemoryPolicy": MemoryPolicy}
@@ -126,11 +127,11 @@ class MemoryPPO(OnPolicyAlgorithm):
             ),
             _init_setup_model=False,
         )
-        self.sequence_length = n_steps if sequence_length is None else sequence_length
+        self.sequence_length = sequence_length
         self.batch_size = batch_size
         self.n_epochs = n_epochs
-        self.clip_range = FloatSchedule(clip_range)
-        self.ent_coef = FloatSchedule(ent_coef)  # type: ignore[assignment]
+        self.clip_range = clip_range
+        self.ent_coef = ent_coef  # type: ignore[assignment]
         self.normalize_advantage = normalize_advantage
         self.target_kl = target_kl
         self.memory_reset = memory_reset
@@ -154,28 +155,49 @@ class MemoryPPO(OnPolicyAlgorithm):
         self.policy = self.policy_class(  # type: ignore[assignment]
             self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs
         ).to(self.device)
-        self._check_lengths()
+        # Here and not in __init__, which `load` calls before it knows the values.
+        self._check_numbers()
+        self.clip_range = FloatSchedule(self.clip_range)
+        self.ent_coef = FloatSchedule(self.ent_coef)  # type: ignore[assignment]
+        length, self.sequences_per_batch = self._lengths()
         self.rollout_buffer = SequenceBuffer(
-            self.n_steps, self.n_envs, self.sequence_length, self.gamma, self.gae_lambda
+            self.n_steps, self.n_envs, length, self.gamma, self.gae_lambda
         )
+        if self._memory_state is not None:
+            self._memory_state = map_state(lambda x: x.to(self.device), self._memory_state)
 
-    def _check_lengths(self) -> None:
-        if self.n_steps % self.sequence_length:
-            raise ValueError(
-                f"sequence_length must divide n_steps={self.n_steps}, got {self.sequence_length}"
-            )
-        size = self.n_steps * self.n_envs
+    def _check_numbers(self) -> None:
+        for name in ("n_steps", "n_epochs", "sequence_length", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        for name in ("gamma", "gae_lambda"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} must be between 0 and 1, got {value}")
+        for name in ("vf_coef", "max_grad_norm"):
+            value = getattr(self, name)
+            if not 0 <= value < float("inf"):
+                raise ValueError(f"{name} must be finite and not negative, got {value}")
+
+    def _lengths(self) -> tuple[int, int]:
+        """The length of a sequence, and how many make a minibatch."""
+        length = self.n_steps if self.sequence_length is None else self.sequence_length
+        if self.n_steps % length:
+            raise ValueError(f"sequence_length must divide n_steps={self.n_steps}, got {length}")
+        count = self.n_steps * self.n_envs // length
         if self.batch_size is None:
-            sequences = size // self.sequence_length
-            quarter = max(1, sequences // 4)
-            while sequences % quarter:
+            quarter = max(1, count // 4)
+            while count % quarter:
                 quarter -= 1
-            self.batch_size = quarter * self.sequence_length
-        if self.batch_size % self.sequence_length or size % self.batch_size:
+            return length, quarter
+        per_batch, rest = divmod(self.batch_size, length)
+        if rest or count % per_batch:
             raise ValueError(
-                f"batch_size must be a multiple of sequence_length={self.sequence_length} that "
-                f"divides the {size} steps of a rollout, got {self.batch_size}"
+                f"batch_size must be a multiple of sequence_length={length} that divides the "
+                f"{self.n_steps * self.n_envs} steps of a rollout, got {self.batch_size}"
             )
+        return length, per_batch
 
     def _setup_learn(
         self,
@@ -190,9 +212,8 @@ class MemoryPPO(OnPolicyAlgorithm):
             total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
         )
         known = self._memory_starts is not None and len(self._memory_starts) == self.n_envs
-        if not known:
-            self._memory_state = None
         if not known or (fresh and self.memory_reset != "never"):
+            self._memory_state = None
             self._memory_starts = np.ones(self.n_envs, dtype=bool)
         return result
 
@@ -219,6 +240,8 @@ class MemoryPPO(OnPolicyAlgorithm):
             if not self.collect_rollouts(self.env, callback, self.rollout_buffer, self.n_steps):
                 break
             self._update_current_progress_remaining(self.num_timesteps, total_timesteps)
+            # The last rollout may go beyond the total, and schedules below zero would unlearn.
+            self._current_progress_remaining = max(0.0, self._current_progress_remaining)
             self.train()
             iteration += 1
             if log_interval is not None and iteration % log_interval == 0:
@@ -239,82 +262,85 @@ class MemoryPPO(OnPolicyAlgorithm):
             False if the callback asked to stop.
 
         Raises:
-            ValueError: if a reward is not finite.
+            ValueError: if an observation or a reward is not finite.
         """
         assert self._last_obs is not None and self._memory_starts is not None
-        last_obs: Any = self._last_obs
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
         callback.on_rollout_start()
         regrets: list[float] = []
         for _ in range(n_rollout_steps):
-            obs = obs_as_tensor(last_obs, self.device)
-            memory_start = torch.as_tensor(self._memory_starts, device=self.device)
+            obs = self._to_tensor(self._last_obs)
+            memory_start = self._to_tensor(self._memory_starts)
             rollout_buffer.add_state(self._memory_state, memory_start)
             with torch.no_grad():
                 decision = self.policy.act(obs, self._memory_state, memory_start, in_place=True)
             self._memory_state = decision.state
-            actions = decision.actions.cpu().numpy()
-            if isinstance(self.action_space, spaces.Box):
-                actions = np.clip(actions, self.action_space.low, self.action_space.high)
+            actions = self.policy.to_actions(decision.actions)
 
             new_obs, rewards, dones, infos = env.step(actions)
 
             self.num_timesteps += env.num_envs
-            callback.update_locals(locals())
-            if not callback.on_step():
-                return False
-            if not np.isfinite(rewards).all():
-                bad = int(np.flatnonzero(~np.isfinite(rewards))[0])
-                raise ValueError(
-                    f"rewards must be finite, got {rewards[bad]} from environment {bad} "
-                    f"at timestep {self.num_timesteps}"
-                )
-            gains = torch.as_tensor(rewards, dtype=torch.float32, device=self.device)
+            self._check_finite("observations", new_obs)
+            self._check_finite("rewards", rewards)
+            gains = self._to_tensor(rewards.astype(np.float32))
+            trial_start = None
             if dones.any():
                 finished = np.flatnonzero(dones)
                 self._update_info_buffer([infos[i] for i in finished], dones[finished])
-                self._bootstrap_truncated(gains, finished, infos)
+                if self.memory_reset == "trial":
+                    trial_start = trial_starts(env, dones)
+            starts = memory_starts(self.memory_reset, dones, trial_start)
+            # A return counts to the end of the trial, where there are trials.
+            ends = starts if self.memory_reset == "trial" else dones
+            self._bootstrap_truncated(gains, np.flatnonzero(ends), infos)
             rollout_buffer.add(
                 obs,
                 decision.actions,
                 gains,
                 decision.values,
                 decision.log_probs,
-                torch.as_tensor(self._last_episode_starts, device=self.device),
+                self._to_tensor(ends),
                 memory_start,
             )
-            self._last_obs = last_obs = new_obs  # type: ignore[assignment]
+            self._last_obs = new_obs  # type: ignore[assignment]
             self._last_episode_starts = dones
-            self._memory_starts = self._next_memory_starts(env, dones)
+            self._memory_starts = starts
             regret = getattr(env, "info_arrays", {}).get("regret")
             if regret is not None:
                 regrets.append(float(regret.mean()))
+            # Last, so that what a callback saves, or a later `learn` goes on from, is consistent.
+            callback.update_locals(locals())
+            if not callback.on_step():
+                return False
 
         with torch.no_grad():
             last_value = self.policy.predict_values(
-                obs_as_tensor(last_obs, self.device),
+                self._to_tensor(self._last_obs),
                 self._memory_state,
-                torch.as_tensor(self._memory_starts, device=self.device),
+                self._to_tensor(self._memory_starts),
             )
-        rollout_buffer.finish(last_value, torch.as_tensor(dones, device=self.device))
+        rollout_buffer.finish(last_value)
         if regrets:
             self.logger.record("rollout/regret", float(np.mean(regrets)))
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
 
-    def _next_memory_starts(self, env: VecEnv, dones: np.ndarray) -> np.ndarray:
-        if self.memory_reset == "never":
-            return np.zeros_like(dones)
-        if self.memory_reset == "trial" and dones.any():
-            return np.array(
-                [
-                    done and env.reset_infos[i].get("trial_start", True)
-                    for i, done in enumerate(dones)
-                ]
-            )
-        return dones
+    def _to_tensor(self, arrays: Any) -> Any:
+        """A copy on the device: environments may use their arrays again."""
+        if isinstance(arrays, dict):
+            return {key: torch.tensor(value, device=self.device) for key, value in arrays.items()}
+        return torch.tensor(arrays, device=self.device)
+
+    def _check_finite(self, name: str, arrays: Any) -> None:
+        for array in arrays.values() if isinstance(arrays, dict) else (arrays,):
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                bad = np.argwhere(~np.isfinite(array))[0]
+                raise ValueError(
+                    f"{name} must be finite, got {array[tuple(bad)]} from environment {bad[0]} "
+                    f"at timestep {self.num_timesteps}"
+                )
 
     def _bootstrap_truncated(
         self, rewards: Tensor, finished: np.ndarray, infos: list[dict[str, Any]]
@@ -330,7 +356,7 @@ class MemoryPPO(OnPolicyAlgorithm):
             stacked = np.stack(last)
         with torch.no_grad():
             values = self.policy.predict_values(
-                obs_as_tensor(stacked, self.device), select_rows(self._memory_state, rows), None
+                self._to_tensor(stacked), select_rows(self._memory_state, rows), None
             )
         rewards[rows] += self.gamma * values
 
@@ -338,39 +364,22 @@ class MemoryPPO(OnPolicyAlgorithm):
         """Update the policy from the rollout in the buffer.
 
         Raises:
-            FloatingPointError: if the loss is not finite.
+            FloatingPointError: if a gradient is not finite; the update is not made.
         """
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
-        clip_range = self.clip_range(self._current_progress_remaining)
+        clip_range = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
         ent_coef = self.ent_coef(self._current_progress_remaining)  # type: ignore[operator]
-        assert self.batch_size is not None
-        sequences_per_batch = self.batch_size // self.sequence_length
-        history = []
+        history: list[Tensor] = []
         for _ in range(self.n_epochs):
-            for batch in self.rollout_buffer.minibatches(sequences_per_batch):
-                loss, measured = self._loss(batch, clip_range, ent_coef)
-                history.append(measured)
-                if self.target_kl is not None and measured[3] > 1.5 * self.target_kl:
-                    break
-                self.policy.optimizer.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
-                self.policy.optimizer.step()
-            else:
-                self._n_updates += 1
-                continue
-            break
+            self._n_updates += 1
+            if not self._epoch(clip_range, ent_coef, history):
+                break
 
         names = ("policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction")
         means = torch.stack(history).mean(0).tolist()
         for name, mean in zip(names, means, strict=True):
             self.logger.record(f"train/{name}", mean)
-        if not np.isfinite(means[:3]).all():
-            raise FloatingPointError(
-                f"the loss must be finite, got {dict(zip(names[:3], means, strict=False))} at "
-                f"timestep {self.num_timesteps}; a smaller learning_rate may help"
-            )
         values, returns = self.rollout_buffer.values, self.rollout_buffer.returns
         explained = explained_variance(
             values.flatten().cpu().numpy(), returns.flatten().cpu().numpy()
@@ -380,6 +389,24 @@ class MemoryPPO(OnPolicyAlgorithm):
         self.logger.record("train/clip_range", clip_range)
         if hasattr(self.policy, "log_std"):
             self.logger.record("train/std", self.policy.log_std.exp().mean().item())
+
+    def _epoch(self, clip_range: float, ent_coef: float, history: list[Tensor]) -> bool:
+        """One pass over the rollout; False if the policy has gone far enough from the old one."""
+        for batch in self.rollout_buffer.minibatches(self.sequences_per_batch):
+            loss, measured = self._loss(batch, clip_range, ent_coef)
+            history.append(measured)
+            if self.target_kl is not None and measured[3] > 1.5 * self.target_kl:
+                return False
+            self.policy.optimizer.zero_grad()
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+            if not norm.isfinite():
+                raise FloatingPointError(
+                    f"the gradient must be finite, its norm is {norm.item()} at timestep "
+                    f"{self.num_timesteps}; a smaller learning_rate may help"
+                )
+            self.policy.optimizer.step()
+        return True
 
     def _loss(self, batch: Sequences, clip_range: float, ent_coef: float) -> tuple[Tensor, Tensor]:
         """PPO's clipped objective, and the quantities to log: five scalars."""
@@ -402,7 +429,3 @@ class MemoryPPO(OnPolicyAlgorithm):
             clip_fraction = ((ratio - 1).abs() > clip_range).float().mean()
             measured = torch.stack((policy_loss, value_loss, entropy_loss, kl, clip_fraction))
         return loss, measured
-
-    def _excluded_save_params(self) -> list[str]:
-        # The optimiser and policy are saved as torch state; a minibatch buffer is rebuilt.
-        return [*super()._excluded_save_params(), "rollout_buffer"]

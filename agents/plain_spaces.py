@@ -1,9 +1,12 @@
 """Gymnasium spaces in plain data, so that an agent's file needs no pickle."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium import spaces
+
+if TYPE_CHECKING:
+    from .memory_ppo import MemoryPPO
 
 
 def space_to_plain(space: spaces.Space) -> dict[str, Any]:
@@ -44,3 +47,23 @@ def space_from_plain(data: dict[str, Any]) -> spaces.Space:
     if kind == "Dict":
         return spaces.Dict({key: space_from_plain(part) for key, part in data["spaces"].items()})
     raise ValueError(f"kind must be that of a space an agent can have, got {kind!r}")
+
+
+def check_same_spaces(
+    model: "MemoryPPO", observation_space: spaces.Space, action_space: spaces.Space
+) -> None:
+    """Raise a ``ValueError`` if an environment's spaces are not the agent's."""
+    for kind, theirs in (("observation_space", observation_space), ("action_space", action_space)):
+        ours = getattr(model, kind)
+        if theirs != ours:
+            raise ValueError(
+                f"env must have the agent's {kind} {_brief(ours)}, got {_brief(theirs)}"
+            )
+
+
+def _brief(space: spaces.Space) -> str:
+    """On one line, and short: the bounds of a box can fill a page."""
+    if isinstance(space, spaces.Box):
+        low, high = space.low.min(initial=np.inf), space.high.max(initial=-np.inf)
+        return f"Box({low:g} to {high:g}, {space.shape}, {space.dtype})"
+    return " ".join(str(space).split())

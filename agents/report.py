@@ -2,21 +2,20 @@
 
 import dataclasses
 
-from ..tracking import RunFolder
 from .config import TrainConfig
 from .evaluation import (
     POLICIES,
     format_scores,
-    is_bandit,
+    has_regret,
     mean_return,
     play_all,
     plot_records,
     score,
 )
-from .memory_ppo import MemoryPPO
+from .training import Trained
 
 
-def finish_run(model: MemoryPPO, run: RunFolder, config: TrainConfig) -> str:
+def finish_run(trained: Trained, config: TrainConfig) -> str:
     """Evaluate a trained agent on held-out worlds and write ``report.json`` and the figure.
 
     Bandits are scored by their regret, beside the classic policies on the same worlds; other
@@ -25,12 +24,14 @@ def finish_run(model: MemoryPPO, run: RunFolder, config: TrainConfig) -> str:
     Returns:
         The scores as text for the terminal.
     """
+    model, run, episodes_continued = trained
     report = {
         "config": dataclasses.asdict(config),
+        "episodes_continued_on_resume": episodes_continued,
         "num_timesteps": model.num_timesteps,
         "num_parameters": sum(p.numel() for p in model.policy.parameters()),
     }
-    if is_bandit(config.env):
+    if has_regret(config.env, config.env_kwargs):
         records = play_all({config.memory: model}, POLICIES, config.env, config.env_kwargs)
         scores = score(records)
         title = f"{config.env}: 1,000 held-out worlds"

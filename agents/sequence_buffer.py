@@ -67,12 +67,21 @@ class SequenceBuffer:
         reward: Tensor,
         value: Tensor,
         log_prob: Tensor,
-        episode_start: Tensor,
+        end: Tensor,
         memory_start: Tensor,
     ) -> None:
-        """Add one step of all environments; every argument is (N, ...)."""
-        step = (observation, action, reward, value, log_prob, episode_start, memory_start)
-        self._steps.append(step)
+        """Add one step of all environments.
+
+        Args:
+            observation: (N, ...), or a dictionary of such.
+            action: (N, ...).
+            reward: (N,).
+            value: (N,) estimates before the step.
+            log_prob: (N,).
+            end: (N,) bool, True where no later reward counts for this step's return.
+            memory_start: (N,) bool, rows whose memory was reset before the step.
+        """
+        self._steps.append((observation, action, reward, value, log_prob, end, memory_start))
 
     def add_state(self, state: State, memory_start: Tensor) -> None:
         """Keep the memory state before the next step, if a sequence begins there.
@@ -86,21 +95,19 @@ class SequenceBuffer:
             self._fresh.append(fresh)
             self._states.append(state if fresh else clone(state))
 
-    def finish(self, last_value: Tensor, last_done: Tensor) -> None:
+    def finish(self, last_value: Tensor) -> None:
         """Stack the rollout and estimate advantages.
 
         Args:
             last_value: (N,) values of the observations after the last step.
-            last_done: (N,) bool, True where the last step ended an episode.
         """
-        self.observations, self.actions, rewards, self.values, self.log_probs, done, starts = (
+        self.observations, self.actions, rewards, self.values, self.log_probs, ends, starts = (
             map_state(lambda *steps: torch.stack(steps), *column)
             for column in zip(*self._steps, strict=True)
         )
         self.memory_starts = starts
         self._steps = []
-        # alive[t]: the episode of step t goes on at t + 1.
-        alive = torch.cat((~done[1:], ~last_done[None])).to(rewards.dtype)
+        alive = (~ends).to(rewards.dtype)
         next_values = torch.cat((self.values[1:], last_value[None]))
         surprise = rewards + self.gamma * alive * next_values - self.values
         self.advantages = torch.empty_like(rewards)
@@ -109,38 +116,35 @@ class SequenceBuffer:
             advantage = surprise[t] + self.gamma * self.gae_lambda * alive[t] * advantage
             self.advantages[t] = advantage
         self.returns = self.advantages + self.values
+        self._cut_into_sequences()
 
     def minibatches(self, sequences_per_batch: int) -> Iterator[Sequences]:
         """Yield every sequence once, in random order (torch's global generator)."""
-        cuts = self.num_steps // self.sequence_length
-        observations, actions, log_probs, values, advantages, returns, starts = (
-            map_state(self._cut, column)
-            for column in (
-                self.observations, self.actions, self.log_probs, self.values,
-                self.advantages, self.returns, self.memory_starts,
-            )
-        )  # fmt: skip
+        count = self._sequences.actions.shape[0]
+        for rows in torch.randperm(count).split(sequences_per_batch):
+            parts = (None if x is None else select_rows(x, rows) for x in self._sequences)
+            yield Sequences._make(parts)
+
+    def _cut_into_sequences(self) -> None:
+        starts = self._cut(self.memory_starts)
         fresh = all(self._fresh)
-        state = None if fresh else self._stacked_states()
         if fresh:
             starts[:, 0] = False  # said already by `state=None`
-        any_start = bool(starts.any())
-        for rows in torch.randperm(cuts * self.num_envs).split(sequences_per_batch):
-            yield Sequences(
-                select_rows(observations, rows),
-                actions[rows],
-                log_probs[rows],
-                values[rows],
-                advantages[rows],
-                returns[rows],
-                starts[rows] if any_start else None,
-                None if state is None else select_rows(state, rows),
-            )
+        self._sequences = Sequences(
+            observations=map_state(self._cut, self.observations),
+            actions=self._cut(self.actions),
+            old_log_probs=self._cut(self.log_probs),
+            old_values=self._cut(self.values),
+            advantages=self._cut(self.advantages),
+            returns=self._cut(self.returns),
+            starts=starts if starts.any() else None,
+            state=None if fresh else self._stacked_states(),
+        )
 
     def _cut(self, x: Tensor) -> Tensor:
         """(T, N, ...) to (T/L * N, L, ...)."""
         cut = x.unflatten(0, (-1, self.sequence_length))  # (T/L, L, N, ...)
-        return cut.transpose(1, 2).flatten(0, 1).contiguous()
+        return cut.transpose(1, 2).flatten(0, 1).clone()
 
     def _stacked_states(self) -> State:
         like = next(state for state in self._states if state is not None)

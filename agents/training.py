@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,21 @@ from .training_state import load_training_state, training_state
 from .worlds import make_vector_env, training_world_seed
 
 
+class Trained(NamedTuple):
+    """What :func:`train_agent` leaves.
+
+    Attributes:
+        model: the trained agent.
+        run: its open run folder.
+        episodes_continued: False if the run was resumed and its environment, which could not be
+            saved, began new episodes.
+    """
+
+    model: MemoryPPO
+    run: RunFolder
+    episodes_continued: bool
+
+
 def train_agent(
     config: TrainConfig,
     *,
@@ -25,7 +40,7 @@ def train_agent(
     name: str | None = None,
     resume: Literal["auto"] | bool = "auto",
     progress: bool = True,
-) -> tuple[MemoryPPO, RunFolder]:
+) -> "Trained":
     """Train an agent, or go on with a run that was stopped.
 
     Started again with the same arguments after being killed at any moment, a run continues from
@@ -39,7 +54,7 @@ def train_agent(
         progress: show a progress bar.
 
     Returns:
-        The trained agent, and its open run folder, in which the agent also lies as ``agent/``.
+        The trained agent and its open run folder, in which the agent also lies as ``agent/``.
 
     Raises:
         ValueError: for a configuration that does not fit together, before anything is written.
@@ -49,19 +64,21 @@ def train_agent(
     run = RunFolder.open(
         runs, task, name or config.memory, config.seed, config, resume=resume, ignore=("device",)
     )
-    saved = run.latest_checkpoint()
-    environment_continued = saved is None or load_training_state(model, saved[1])
-    model.set_logger(Logger(None, [_RunWriter(run)]))
-    remaining = config.total_timesteps - model.num_timesteps
-    if remaining > 0:
-        callbacks: list[BaseCallback] = [_Checkpoints(run, config.checkpoint_every)]
-        if progress:
-            callbacks.append(_ProgressBar(config.total_timesteps))
-        model.learn(remaining, callbacks, reset_num_timesteps=False)
-    save_agent(run.path / "agent", model, {"config": dataclasses.asdict(config)})
-    if not environment_continued:
-        run.report({"environment_continued_on_resume": False})
-    return model, run
+    try:
+        saved = run.latest_checkpoint()
+        continued = saved is None or load_training_state(model, saved[1])
+        model.set_logger(Logger(None, [_RunWriter(run)]))
+        remaining = config.total_timesteps - model.num_timesteps
+        if remaining > 0:
+            callbacks: list[BaseCallback] = [_Checkpoints(run, config.checkpoint_every)]
+            if progress:
+                callbacks.append(_ProgressBar(config.total_timesteps))
+            model.learn(remaining, callbacks, reset_num_timesteps=False)
+        save_agent(run.path / "agent", model, {"config": dataclasses.asdict(config)})
+    except BaseException:
+        run.close()  # or it would stay locked in an interactive session
+        raise
+    return Trained(model, run, continued or remaining <= 0)
 
 
 def make_agent(config: TrainConfig) -> MemoryPPO:
@@ -70,6 +87,7 @@ def make_agent(config: TrainConfig) -> MemoryPPO:
     Raises:
         ValueError: for a configuration that does not fit together.
     """
+    config.check()
     _check_device(config.device)
     env = make_vector_env(config.env, config.num_envs, **config.env_kwargs)
     size = config.n_steps * config.num_envs

@@ -5,7 +5,9 @@ from typing import Any
 
 from ..memory.state import flatten_state, map_state, unflatten_state
 from ..tracking import rng_state, set_rng_state
+from .agent_files import load_weights
 from .memory_ppo import MemoryPPO
+from .sb3_vec_env import SB3VecEnv
 
 
 def training_state(model: MemoryPPO) -> dict[str, Any]:
@@ -29,15 +31,17 @@ def training_state(model: MemoryPPO) -> dict[str, Any]:
         "memory_starts": model._memory_starts,
         "memory_state": None if memory is None else flatten_state(memory),
         "episodes": [dict(episode) for episode in model.ep_info_buffer or ()],
+        "successes": list(model.ep_success_buffer or ()),
     }
 
 
 def _env_state(env: Any) -> Any:
-    """The environment's state, or None where it cannot be saved."""
-    try:
-        return env.get_state()
-    except (AttributeError, NotImplementedError):
-        return None
+    """The environment's state, or None where it cannot be had whole.
+
+    Wrappers pass ``get_state`` on, but have states of their own (running means, stacked frames).
+    """
+    whole = isinstance(env, SB3VecEnv) and env.has_state and env.env is env.env.unwrapped
+    return env.get_state() if whole else None
 
 
 def load_training_state(model: MemoryPPO, state: dict[str, Any]) -> bool:
@@ -51,27 +55,25 @@ def load_training_state(model: MemoryPPO, state: dict[str, Any]) -> bool:
         Whether the environment goes on too; if not, the next ``learn`` resets it.
 
     Raises:
-        ValueError: if the weights are those of another architecture.
+        ValueError: if the weights are those of another architecture; the model is as before.
     """
-    try:
-        model.policy.load_state_dict(state["policy"])
-    except RuntimeError as error:
-        raise ValueError(f"checkpoint does not fit the policy: {error}") from error
+    load_weights(model.policy, state["policy"])
     model.policy.optimizer.load_state_dict(state["optimizer"])
     model.num_timesteps, model._n_updates = state["num_timesteps"], state["n_updates"]
     model.ep_info_buffer = deque(state["episodes"], maxlen=model._stats_window_size)
-    model.ep_success_buffer = deque(maxlen=model._stats_window_size)
+    model.ep_success_buffer = deque(state["successes"], maxlen=model._stats_window_size)
     env: Any = model.get_env()
     continues = state["env"] is not None
     if continues:
         env.set_state(state["env"])
         model._last_obs = state["last_obs"]
         model._last_episode_starts = state["last_episode_starts"]
+    # A memory that is never reset outlives its episodes, too.
+    if state["memory_state"] is not None and (continues or model.memory_reset == "never"):
+        like = model.policy.memory.initial_state(model.n_envs)
+        saved = unflatten_state(like, state["memory_state"])
+        model._memory_state = map_state(lambda x: x.to(model.device), saved)
         model._memory_starts = state["memory_starts"]
-        if state["memory_state"] is not None:
-            like = model.policy.memory.initial_state(model.n_envs)
-            saved = unflatten_state(like, state["memory_state"])
-            model._memory_state = map_state(lambda x: x.to(model.device), saved)
     # Last, since everything above may draw random numbers.
     set_rng_state(state["rng"])
     return continues

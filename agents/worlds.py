@@ -12,9 +12,15 @@ HELD_OUT_WORLDS = 1_000_000_000
 """Environment seeds from here on are never trained on."""
 
 
+MAX_ENVS = 10_000
+"""Environments of a run, at most: so many environment seeds belong to each of its seeds."""
+MAX_SEEDS = HELD_OUT_WORLDS // MAX_ENVS
+"""Seeds of runs are below this; beyond it their worlds would be held-out ones."""
+
+
 def training_world_seed(seed: int) -> int:
-    """First environment seed of a run; runs have room for 10,000 environments each."""
-    return 10_000 * seed
+    """First environment seed of a run; environment i has the i-th from there."""
+    return MAX_ENVS * seed
 
 
 def make_vector_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv:

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from ..agents import HELD_OUT_WORLDS, MemoryPPO, TrainConfig, make_vector_env, play_agent
-from ..agents.bandits import PlayRecord, make_policy, play
-from ..agents.training import make_agent
-from ..evaluation import adaptation_time, dynamic_regret, recovery_curve
+from driftwise.agents import HELD_OUT_WORLDS, MemoryPPO, TrainConfig, make_vector_env, play_agent
+from driftwise.agents.bandits import PlayRecord, make_policy, play
+from driftwise.agents.training import make_agent
+from driftwise.evaluation import adaptation_time, dynamic_regret, recovery_curve
 
 NUM_WORLDS = 4_000
 WORLDS_AT_ONCE = 1_000  # bounds the memory of environments and agents

@@ -11,8 +11,8 @@ import dataclasses
 from collections.abc import Callable
 from importlib.resources import as_file
 
-from ..agents import RECIPES, TrainConfig, save_agent, train_agent
-from ..agents.agent_files import PRETRAINED
+from driftwise.agents import RECIPES, TrainConfig, save_agent, train_agent
+from driftwise.agents.agent_files import PRETRAINED
 
 AGENTS: dict[str, Callable[[], TrainConfig]] = {
     "standard-bandit-sparse": RECIPES["standard-bandit"],
@@ -25,13 +25,13 @@ def main() -> None:
     parser.add_argument("name", choices=AGENTS)
     given = parser.parse_args()
     config = AGENTS[given.name]()
-    model, run = train_agent(config, name=given.name)
-    run.close()
+    trained = train_agent(config, name=given.name)
+    trained.run.close()
     command = f"python -m driftwise.benchmarks.pretrain {given.name}"
     with as_file(PRETRAINED) as folder:
         folder.mkdir(exist_ok=True)
         notes = {"command": command, "config": dataclasses.asdict(config)}
-        save_agent(folder / given.name, model, notes)
+        save_agent(folder / given.name, trained.model, notes)
         print(f"wrote {folder / given.name}")
 
 

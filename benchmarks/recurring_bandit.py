@@ -12,10 +12,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ..agents import TrainConfig
-from ..agents.recipes import recurring_bandit
-from ..tracking import Result
-from .agent_cells import measure, policy_plays, train_and_play
+from driftwise.agents import TrainConfig
+from driftwise.agents.recipes import recurring_bandit
+from driftwise.benchmarks.agent_cells import measure, policy_plays, train_and_play
+from driftwise.tracking import Result
 
 # Contexts and arms of every setting.
 SETTINGS: dict[str, tuple[int, int]] = {

@@ -10,10 +10,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ..agents import TrainConfig
-from ..agents.recipes import standard_bandit
-from ..tracking import Result
-from .agent_cells import train_and_play
+from driftwise.agents import TrainConfig
+from driftwise.agents.recipes import standard_bandit
+from driftwise.benchmarks.agent_cells import train_and_play
+from driftwise.tracking import Result
 
 ROWS: dict[str, dict[str, Any]] = {
     "sparse": {},

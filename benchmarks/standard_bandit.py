@@ -11,10 +11,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ..agents.bandits.tuned import TUNED
-from ..agents.recipes import standard_bandit
-from ..tracking import Result
-from .agent_cells import measure, policy_plays, train_and_play
+from driftwise.agents.bandits.tuned import TUNED
+from driftwise.agents.recipes import standard_bandit
+from driftwise.benchmarks.agent_cells import measure, policy_plays, train_and_play
+from driftwise.tracking import Result
 
 # About 52,000 parameters each.
 AGENTS: dict[str, dict[str, Any]] = {

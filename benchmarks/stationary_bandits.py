@@ -11,12 +11,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ..agents import TrainConfig
-from ..agents.bandits import bayes_optimal_two_arms
-from ..agents.bandits.tuned import SETTINGS, TUNED
-from ..agents.recipes import stationary_bandit
-from ..tracking import Result
-from .agent_cells import agent_plays, policy_plays, trained
+from driftwise.agents import TrainConfig
+from driftwise.agents.bandits import bayes_optimal_two_arms
+from driftwise.agents.bandits.tuned import SETTINGS, TUNED
+from driftwise.agents.recipes import stationary_bandit
+from driftwise.benchmarks.agent_cells import agent_plays, policy_plays, trained
+from driftwise.tracking import Result
 
 NUM_WORLDS = 20_000
 TUNED_AS = {"default": "two_arms_100_pulls", "five_arms": "five_arms_100_pulls"}

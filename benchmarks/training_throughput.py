@@ -18,8 +18,8 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
-from ..agents import MemoryPPO, SB3VecEnv, make_vector_env
-from ..tracking import Result
+from driftwise.agents import MemoryPPO, SB3VecEnv, make_vector_env
+from driftwise.tracking import Result
 
 SECONDS = 20.0
 

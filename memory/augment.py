@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from .contract import SequenceMemory, check_parts
+from .contract import SequenceMemory
 from .sparse_fast_weights import SparseFastWeights
 from .state import State, map_state
 
@@ -173,7 +173,6 @@ class AugmentedNetwork(SequenceMemory):
             state: States of the memories.
             advance: ``advance(memory, features, state)`` with features (*leading, in_features).
         """
-        check_parts(state, len(self.layers))
         after: list[State] = [None] * len(self.layers)
         call = object()
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .state import State, tensors, where_rows
+from .state import State, children, map_state, tensors, where_rows
 
 
 class SequenceMemory(nn.Module, ABC):
@@ -51,6 +51,8 @@ class SequenceMemory(nn.Module, ABC):
                 raise ValueError(f"{name} must be a positive integer, got {size!r}")
         self.input_size = int(input_size)
         self.output_size = int(output_size)
+        # The structure and shapes of an initial state, made when the first state is checked.
+        self._state_like: State = None
 
     @abstractmethod
     def initial_state(self, batch_size: int) -> State:
@@ -117,18 +119,17 @@ class SequenceMemory(nn.Module, ABC):
 
         Compares only types and sizes, no values: a few microseconds, and no wait for a device.
         """
-        return self._check("(B, {})", 1, x, state, "start", start)
+        self._check(1, x, state, start)
+        return self.initial_state(x.shape[0]) if state is None else state
 
     def _check_sequence(self, x: Tensor, state: State, starts: Tensor | None) -> State:
         """Check the arguments of :meth:`forward`, like :meth:`_check_step`."""
-        state = self._check("(B, T, {})", 2, x, state, "starts", starts)
-        if x.shape[1] == 0:
-            raise ValueError(f"x must have at least one time step, got shape {tuple(x.shape)}")
-        return state
+        self._check(2, x, state, starts)
+        return self.initial_state(x.shape[0]) if state is None else state
 
-    def _check(
-        self, layout: str, leading: int, x: Tensor, state: State, name: str, starts: Tensor | None
-    ) -> State:
+    def _check(self, leading: int, x: Tensor, state: State, starts: Tensor | None) -> None:
+        """Check arguments with so many leading dimensions: 1 is a step, 2 a sequence."""
+        layout, name = ("(B, {})", "start") if leading == 1 else ("(B, T, {})", "starts")
         if not isinstance(x, Tensor) or not x.is_floating_point():
             raise TypeError(f"x must be a floating point tensor, got {_kind(x)}")
         shape = x.shape
@@ -139,6 +140,11 @@ class SequenceMemory(nn.Module, ABC):
         if not fits:
             width = f"input_size={self.input_size}" if self.input_size else "..."
             raise ValueError(f"x must have shape {layout.format(width)}, got {tuple(shape)}")
+        if leading == 2 and shape[1] == 0:
+            raise ValueError(f"x must have at least one time step, got shape {tuple(shape)}")
+        weight = next(self.parameters(), x)
+        if x.dtype is not weight.dtype and not torch.is_autocast_enabled(x.device.type):
+            raise TypeError(f"x must have dtype {weight.dtype} like the parameters, got {x.dtype}")
         if starts is not None:
             if not isinstance(starts, Tensor) or starts.dtype is not torch.bool:
                 raise TypeError(f"{name} must be a bool tensor, got {_kind(starts)}")
@@ -147,34 +153,56 @@ class SequenceMemory(nn.Module, ABC):
                     f"{name} must have shape {tuple(shape[:leading])} like x, "
                     f"got {tuple(starts.shape)}"
                 )
-        if state is None:
-            state = self.initial_state(shape[0])
-        elif not isinstance(state, self.state_type):
-            raise TypeError(
-                f"state must be of type {self.state_type.__name__}, as initial_state() makes it, "
-                f"got {_kind(state)}"
+        if state is not None:
+            self._check_state(state, x)
+
+    def _check_state(self, state: State, x: Tensor) -> None:
+        if not isinstance(state, self.state_type):
+            raise _wrong_type("state", self.state_type, state)
+        if self._state_like is None:
+            self._state_like = map_state(
+                lambda part: torch.empty(part.shape, device="meta"), self.initial_state(1)
             )
-        for tensor in tensors(state):
-            if tensor.shape[:1] != shape[:1]:
-                raise ValueError(
-                    f"state must have the batch size of x, {shape[0]}, "
-                    f"got a tensor of shape {tuple(tensor.shape)}"
+        _check_part("state", state, self._state_like, x.shape[0])
+        if any(part.dtype is not x.dtype and part.is_floating_point() for part in tensors(state)):
+            self._check_state_dtype(state, x)
+
+    def _check_state_dtype(self, state: State, x: Tensor) -> None:
+        """The slow half of the dtype check, for where x and state differ: is that meant?"""
+        if torch.is_autocast_enabled(x.device.type):
+            return
+        for part, like in zip(tensors(state), tensors(self.initial_state(1)), strict=True):
+            if part.dtype is not like.dtype:
+                raise TypeError(
+                    f"state must have dtype {like.dtype}, as initial_state() makes it, "
+                    f"got {part.dtype}"
                 )
-            if tensor.dtype is not x.dtype:
-                self._check_dtype(x)
-        return state
-
-    def _check_dtype(self, x: Tensor) -> None:
-        """The slow half of the dtype check, for where x and state differ: who is right?"""
-        expected = next((weight.dtype for weight in self.parameters()), x.dtype)
-        if x.dtype is not expected and not torch.is_autocast_enabled(x.device.type):
-            raise TypeError(f"x must have dtype {expected} like the parameters, got {x.dtype}")
 
 
-def check_parts(state: State, expected: int) -> None:
-    """Raise ``ValueError`` unless the state of several memories has a part for each of them."""
-    if len(state) != expected:
-        raise ValueError(f"state must have {expected} parts, one for each memory, got {len(state)}")
+def _check_part(name: str, part: State, like: State, rows: int) -> None:
+    """Check a part of a state against its counterpart in an initial state."""
+    if isinstance(like, Tensor):
+        if not isinstance(part, Tensor):
+            raise _wrong_type(name, Tensor, part)
+        if part.shape[1:] != like.shape[1:] or part.ndim == 0:
+            inner = "".join(f", {size}" for size in like.shape[1:])
+            raise ValueError(f"{name} must have shape (B{inner}), got {tuple(part.shape)}")
+        if part.shape[0] != rows:
+            raise ValueError(
+                f"state must have the batch size of x, {rows}, "
+                f"got a tensor of shape {tuple(part.shape)}"
+            )
+        return
+    if not isinstance(part, type(like)):
+        raise _wrong_type(name, type(like), part)
+    if len(part) != len(like):
+        raise ValueError(
+            f"{name} must have {len(like)} parts, as initial_state() makes it, got {len(part)}"
+        )
+    for (key, inner_like), (other, inner) in zip(children(like), children(part), strict=True):
+        if key != other:
+            raise ValueError(f"{name} must have a part {key!r} in this place, got {other!r}")
+        _check_part(f"{name}.{key}", inner, inner_like, rows)
 
 
 def check_sizes(**sizes: int) -> None:
@@ -188,3 +216,10 @@ def check_sizes(**sizes: int) -> None:
 
 def _kind(value: object) -> str:
     return f"dtype {value.dtype}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+
+
+def _wrong_type(name: str, expected: type, value: object) -> TypeError:
+    return TypeError(
+        f"{name} must be of type {expected.__name__}, as initial_state() makes it, "
+        f"got {_kind(value)}"
+    )

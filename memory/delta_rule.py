@@ -104,6 +104,9 @@ def chunked(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Equal to :func:`sequential`, values and gradients, in matrix products and one solve a chunk.
 
+    One limit: what a start cuts off is multiplied by zero, so that a NaN or an infinity before the
+    start still spoils what follows it.
+
     Args:
         writes: as in :func:`sequential`.
         weights: as there; None says that they are ``initial``, which saves the first chunk's reads.
@@ -127,6 +130,8 @@ def chunked(
     start_parts = _split(starts, chunk_size, len(parts[0]))
     decay_parts = _split(writes.log_decay, chunk_size, len(parts[0]))
     slots = initial.shape[1]
+    # torch solves no triangular system in half precision.
+    solved_in = torch.promote_types(writes.value.dtype, torch.float32)
     initial = initial.flatten(1, 2)  # (h, g k, v)
     current = initial if weights is None else weights.flatten(2, 3)
 
@@ -151,8 +156,9 @@ def chunked(
         stored_write, stored_read = stored.split(length, 2)
         # The solver reads what lies below the diagonal and takes the diagonal to be one.
         error = value if additive else torch.linalg.solve_triangular(
-            overlap_write, value - stored_write, upper=False, unitriangular=True
-        )  # fmt: skip
+            overlap_write.to(solved_in), (value - stored_write).to(solved_in),
+            upper=False, unitriangular=True,
+        ).to(value.dtype)  # fmt: skip
         reads.append(stored_read + overlap_read @ error)
         errors.append(error)
         current = kept + joint[:, :, :length].mT @ (faded * error)
@@ -190,9 +196,11 @@ def _what_is_left(
     else:
         return None
     if log_decay is not None:
-        total = log_decay.mT.cumsum(-1)  # (b, h, t)
+        # Differences of sums: half precision would leave nothing of them.
+        wide = torch.promote_types(log_decay.dtype, torch.float32)
+        total = log_decay.mT.to(wide).cumsum(-1)  # (b, h, t)
         # Masked before the exponential: what lies above the diagonal would overflow.
         ratio = total[..., :, None] - total[..., None, :]
-        between = ratio.masked_fill(~between, float("-inf")).exp()
-        since_begin = total.unsqueeze(-1).exp() * since_begin
+        between = ratio.masked_fill(~between, float("-inf")).exp().to(log_decay.dtype)
+        since_begin = total.unsqueeze(-1).exp().to(log_decay.dtype) * since_begin
     return between, since_begin, between[..., -1, :, None]

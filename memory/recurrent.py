@@ -36,8 +36,8 @@ class _TorchRecurrent(SequenceMemory):
     rnn: nn.LSTM | nn.GRU
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int) -> None:
-        super().__init__(input_size, hidden_size)
         check_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        super().__init__(input_size, hidden_size)
         self.hidden_size, self.num_layers = self.output_size, int(num_layers)
 
     def _zeros(self, batch_size: int) -> Tensor:
@@ -75,6 +75,7 @@ class LSTM(_TorchRecurrent):
         num_layers: Layers stacked on one another.
 
     Raises:
+        TypeError: A size is not an integer.
         ValueError: A size is below 1.
     """
 
@@ -103,6 +104,7 @@ class GRU(_TorchRecurrent):
         num_layers: Layers stacked on one another.
 
     Raises:
+        TypeError: A size is not an integer.
         ValueError: A size is below 1.
     """
 
@@ -130,14 +132,15 @@ class NoMemory(SequenceMemory):
         hidden_size: Width of the output.
 
     Raises:
+        TypeError: A size is not an integer.
         ValueError: A size is below 1.
     """
 
     state_type = NoState
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size, hidden_size)
         check_sizes(input_size=input_size, hidden_size=hidden_size)
+        super().__init__(input_size, hidden_size)
         self.linear = nn.Linear(input_size, hidden_size)
 
     def initial_state(self, batch_size: int) -> NoState:

@@ -26,13 +26,15 @@ class SparseFastWeights(SequenceMemory):
     From its input the layer generates, for every head, a key k and a query q (unit length, after
     SiLU), a value v, a rate beta in (0, 1), and two addresses a and b over G slots. Of an address
     only the K largest entries are not zero: their softmax, scaled to unit length, through which
-    alone gradients flow. With kappa = a ⊗ k and rho = b ⊗ q, both in R^(G k), it writes
+    alone gradients flow. With K = 1 that would be the constant 1; there the gradient is the one of
+    the chosen slot's probability, ``1 + p - stop_gradient(p)`` with p its softmax over all G slots
+    (straight-through), so that the choice is learned too. With kappa = a ⊗ k and rho = b ⊗ q, both in R^(G k), it writes
 
         F_t = F_{t-1} + beta kappa ⊗ (v - F_{t-1}ᵀ kappa)
 
     and then reads ``F_tᵀ rho``. A write touches K of G slots, so what the other slots hold is safe
-    from it, and capacity grows with G at nearly no cost in time. ``num_slots=1`` is the dense delta
-    rule (DeltaNet; Schlag et al. 2021). The output is the sum of the slow path, a linear map of the
+    from it, and capacity grows with G at nearly no cost in time. ``num_slots=1, top_k=1`` is the
+    dense delta rule (DeltaNet; Schlag et al. 2021). The output is the sum of the slow path, a linear map of the
     input, and the fast path, a linear map of the reads and of the errors ``v - F_{t-1}ᵀ kappa``:
     the surprise of this step, from which a layer above can set its own rate.
 
@@ -49,10 +51,13 @@ class SparseFastWeights(SequenceMemory):
             generates at every step before it writes (as in Gated DeltaNet; Yang et al. 2025). It
             acts on all slots, so a step's cost then grows with G.
         address: ``"learned"``, or ``"random"``: both addresses come from one fixed random
-            projection of the input, a control that shows what learning them is worth.
+            projection of the input, a control that shows what learning them is worth. Its entries
+            have the spread of the initial weights of ``nn.Linear``, so that such addresses are as
+            sharp as learned ones before training.
         chunk_size: steps that the parallel form solves together.
 
     Raises:
+        TypeError: for sizes that are no integers.
         ValueError: for sizes below 1, ``top_k`` above ``num_slots``, or an unknown ``rule`` or
             ``address``.
     """
@@ -97,16 +102,17 @@ class SparseFastWeights(SequenceMemory):
         self.rule, self.decay, self.address, self.chunk_size = rule, decay, address, chunk_size
 
         logits = num_slots if num_slots > 1 and address == "learned" else 0
-        self._widths = [key_size, key_size, value_size, logits, logits, 1, int(decay)]
+        self._widths = [2 * key_size, value_size, 2 * logits, 1, int(decay)]
         self.generate = nn.Linear(input_size, num_heads * sum(self._widths))
         self.slow = nn.Linear(input_size, self.output_size)
         self.fast = nn.Linear(2 * num_heads * value_size, self.output_size, bias=False)
         self.initial = nn.Parameter(torch.zeros(num_heads, num_slots, key_size, value_size))
         bias = self.generate.bias.detach().unflatten(0, (num_heads, -1))
-        key_bias, query_bias, _, _, _, rate_bias, _ = bias.split(self._widths, -1)
-        start_as_averages(key_bias, query_bias, rate_bias)
+        key_biases, _, _, rate_bias, _ = bias.split(self._widths, -1)
+        start_as_averages(*key_biases.split(key_size, -1), rate_bias)
         if address == "random":
-            self.register_buffer("projection", torch.randn(num_heads * num_slots, input_size))
+            projection = torch.randn(num_heads * num_slots, input_size)
+            self.register_buffer("projection", projection * (3 * input_size) ** -0.5)
 
     def initial_state(self, batch_size: int) -> FastWeightState:
         """The learned initial fast weights for each of ``batch_size`` rows."""
@@ -128,46 +134,47 @@ class SparseFastWeights(SequenceMemory):
         weights = self._check_step(x, state, start).weights
         made = self._generated(x)
         # A state that was made here for `state=None` may be written to in any case.
-        if not in_place and state is not None:
-            weights = weights.clone()
-        if start is not None and start.any():
-            weights[start] = self.initial
+        if in_place or state is None:
+            weights = weights.contiguous()
+        else:
+            weights = weights.clone(memory_format=torch.contiguous_format)
+        if start is not None:
+            weights = self._reset(weights, start)
         if made.log_decay is not None:
             gamma = made.log_decay.exp()[:, :, None, None, None]
             weights = self.initial + gamma * (weights - self.initial)
-        slots = weights.view(-1, self.key_size, self.value_size)  # of all rows and heads
+        slots = weights.flatten(0, 2)  # of all rows and heads
+        joint = (made.strength.unsqueeze(-1) * made.keys.unsqueeze(-2)).flatten(-2)
+        kappa, rho = joint.unsqueeze(-2).unbind(2)
+        first = torch.arange(0, len(slots), self.num_slots, device=x.device)
+        to_write, to_read = (made.slot + first.view(*kappa.shape[:2], 1, 1)).unbind(2)
+        shape = (*kappa.shape[:2], kappa.shape[-1], self.value_size)
 
-        where, kappa = self._selected(made.address, made.key)
-        held = slots.index_select(0, where).view(*kappa.shape[:2], -1, self.value_size)
+        held = slots.index_select(0, to_write.flatten()).view(shape)
         error = made.value
         if self.rule == "delta":
-            error = error - (kappa.unsqueeze(-2) @ held).squeeze(-2)
-        update = kappa.unsqueeze(-1) * (made.rate.unsqueeze(-1) * error).unsqueeze(-2)
-        written = (held + update).view(-1, self.key_size, self.value_size)
+            error = error - (kappa @ held).squeeze(-2)
+        update = kappa.mT * (made.rate.unsqueeze(-1) * error).unsqueeze(-2)
+        written = (held + update).view(-1, *slots.shape[1:])
         # Not index_add_, which is slower: the slots of one address are all different.
-        slots.index_copy_(0, where, written)
+        slots.index_copy_(0, to_write.flatten(), written)
 
-        where, rho = self._selected(made.read_address, made.query)
-        held = slots.index_select(0, where).view(*rho.shape[:2], -1, self.value_size)
-        read = (rho.unsqueeze(-2) @ held).squeeze(-2)
+        held = slots.index_select(0, to_read.flatten()).view(shape)
+        read = (rho @ held).squeeze(-2)
         return self._output(x, read, error), FastWeightState(weights)
 
     def forward(
         self, x: Tensor, state: FastWeightState | None = None, starts: Tensor | None = None
     ) -> tuple[Tensor, FastWeightState]:
         """A whole sequence, in chunks of parallel work (see :class:`SequenceMemory`)."""
-        self._check_sequence(x, state, starts)
+        self._check(2, x, state, starts)  # makes no state for None, which `chunked` does without
         made = self._generated(x)
+        key, query = made.keys.unbind(-2)
+        shape = (*made.slot.shape[:-1], self.num_slots)
+        dense = made.strength.new_zeros(shape).scatter(-1, made.slot, made.strength)
+        address, read_address = dense.unbind(-2)
         reads, errors, weights = chunked(
-            Writes(
-                key=made.key,
-                address=self._dense(made.address),
-                value=made.value,
-                rate=made.rate,
-                query=made.query,
-                read_address=self._dense(made.read_address),
-                log_decay=made.log_decay,
-            ),
+            Writes(key, address, made.value, made.rate, query, read_address, made.log_decay),
             None if state is None else state.weights,
             self.initial,
             starts,
@@ -179,64 +186,59 @@ class SparseFastWeights(SequenceMemory):
     def _generated(self, x: Tensor) -> "_Generated":
         """What the slow weights make of inputs (..., D)."""
         made = self.generate(x).unflatten(-1, (self.num_heads, -1))
-        key, query, value, address, read_address, rate, decay = made.split(self._widths, -1)
+        keys, value, logits, rate, decay = made.split(self._widths, -1)
         if self.address == "random":
-            address = F.linear(x, self.projection).unflatten(-1, (self.num_heads, -1))
-            read_address = address
+            logits = F.linear(x, self.projection).unflatten(-1, (self.num_heads, -1))
+            logits = torch.cat((logits, logits), -1)
+        slot, strength = self._addressed(logits.unflatten(-1, (2, logits.shape[-1] // 2)))
+        log_decay = None
+        if self.decay:
+            # gamma begins near 1: sigmoid(4) = 0.98. Below exp(-30) nothing is left of what was,
+            # and sums of larger logarithms would lose those next to them to rounding.
+            log_decay = F.logsigmoid(decay.squeeze(-1) + 4.0).clamp(min=-30.0)
         return _Generated(
-            key=F.normalize(F.silu(key), dim=-1),
-            query=F.normalize(F.silu(query), dim=-1),
+            keys=F.normalize(F.silu(keys.unflatten(-1, (2, self.key_size))), dim=-1),
+            slot=slot,
+            strength=strength,
             value=value,
-            address=self._largest(address),
-            read_address=self._largest(read_address),
             rate=rate.squeeze(-1).sigmoid(),
-            # gamma begins near 1: sigmoid(4) = 0.98
-            log_decay=F.logsigmoid(decay.squeeze(-1) + 4.0) if self.decay else None,
+            log_decay=log_decay,
         )
 
-    def _largest(self, logits: Tensor) -> "_Address":
-        """The K largest of G logits: their numbers, and their softmax scaled to unit length."""
+    def _addressed(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """The K largest of logits (..., G): their numbers, and how strongly each is addressed."""
         if self.num_slots == 1:  # nothing to choose, and no logits
             slot = torch.zeros(*logits.shape[:-1], 1, dtype=torch.long, device=logits.device)
-            return _Address(slot, logits.new_ones(slot.shape))
+            return slot, logits.new_ones(slot.shape)
         slot = arg_top_k(logits.detach(), self.top_k)
+        if self.top_k == 1:
+            probability = logits.softmax(-1).gather(-1, slot)
+            return slot, 1.0 + (probability - probability.detach())
         top = logits.gather(-1, slot)
         # Scaling to unit length cancels the softmax's own normaliser.
-        return _Address(slot, F.normalize((top - top[..., :1].detach()).exp(), dim=-1))
+        return slot, F.normalize((top - top[..., :1].detach()).exp(), dim=-1)
 
-    def _dense(self, address: "_Address") -> Tensor:
-        """The address over all slots, (..., G)."""
-        zeros = address.strength.new_zeros(*address.slot.shape[:-1], self.num_slots)
-        return zeros.scatter(-1, address.slot, address.strength)
-
-    def _selected(self, address: "_Address", key: Tensor) -> tuple[Tensor, Tensor]:
-        """Row numbers (B H K) of the selected slots among all, and their joint key (B, H, K k)."""
-        batch, heads, _ = address.slot.shape
-        first = torch.arange(0, batch * heads * self.num_slots, self.num_slots, device=key.device)
-        where = (address.slot + first.view(batch, heads, 1)).flatten()
-        return where, (address.strength.unsqueeze(-1) * key.unsqueeze(-2)).flatten(-2)
+    def _reset(self, weights: Tensor, start: Tensor) -> Tensor:
+        """Put rows back to the initial weights, in place where that saves a copy."""
+        if start.device.type != "cpu":  # where asking whether there are any would be a wait
+            return torch.where(start.view(-1, 1, 1, 1, 1), self.initial, weights)
+        if start.any():
+            weights[start] = self.initial
+        return weights
 
     def _output(self, x: Tensor, reads: Tensor, errors: Tensor) -> Tensor:
         return self.slow(x) + self.fast(torch.cat((reads, errors), -1).flatten(-2))
 
 
-class _Address(NamedTuple):
-    """Selected slots and how strongly each: both (..., H, K)."""
-
-    slot: Tensor
-    strength: Tensor
-
-
 class _Generated(NamedTuple):
-    """One write and one read for every step and head: (..., H, ·), as in :class:`Writes`."""
+    """One write and one read for every step and head, in this order where both have an axis."""
 
-    key: Tensor
-    query: Tensor
-    value: Tensor
-    address: _Address
-    read_address: _Address
-    rate: Tensor
-    log_decay: Tensor | None
+    keys: Tensor  # (..., H, 2, k)
+    slot: Tensor  # (..., H, 2, K) numbers of the addressed slots
+    strength: Tensor  # (..., H, 2, K)
+    value: Tensor  # (..., H, v)
+    rate: Tensor  # (..., H)
+    log_decay: Tensor | None  # (..., H)
 
 
 def start_as_averages(key_bias: Tensor, query_bias: Tensor, rate_bias: Tensor) -> None:
@@ -252,12 +254,12 @@ def start_as_averages(key_bias: Tensor, query_bias: Tensor, rate_bias: Tensor) -
 
 def arg_top_k(logits: Tensor, k: int) -> Tensor:
     """Numbers of the k largest logits, the largest first, (..., k)."""
-    if k > 4:
+    # The CPU's topk quickselects, branch by branch, unless a row is 64 k long or more. A few passes
+    # of max then take a third of its time, but for tensors so small that the number of calls counts.
+    if k > 4 or (k > 1 and (logits.shape[-1] >= 64 * k or logits.numel() <= 1024)):
         return logits.topk(k, -1).indices
-    # On a CPU, a few passes beat torch's topk on short rows by a factor of two to four.
-    found: list[Tensor] = []
-    for _ in range(k):
-        if found:
-            logits = logits.scatter(-1, found[-1], float("-inf"))
-        found.append(logits.argmax(-1, keepdim=True))
-    return torch.cat(found, -1)
+    found = [logits.max(-1, keepdim=True).indices]
+    while len(found) < k:
+        logits = logits.scatter(-1, found[-1], float("-inf"))
+        found.append(logits.max(-1, keepdim=True).indices)
+    return torch.cat(found, -1) if k > 1 else found[0]

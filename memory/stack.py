@@ -5,7 +5,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from .contract import SequenceMemory, check_parts
+from .contract import SequenceMemory
 from .state import State
 
 
@@ -19,11 +19,18 @@ class Stack(SequenceMemory):
         layers: memories whose outputs are as wide as their inputs, the lowest first.
 
     Raises:
+        TypeError: a layer is not a :class:`SequenceMemory`.
         ValueError: no layers, or layers of different widths.
     """
 
     def __init__(self, layers: Iterable[SequenceMemory]) -> None:
         layers = list(layers)
+        for layer in layers:
+            if not isinstance(layer, SequenceMemory):
+                kind = type(layer)
+                raise TypeError(
+                    f"layers must be memories (SequenceMemory), got a {kind.__module__}.{kind.__name__}"
+                )
         widths = {width for layer in layers for width in (layer.input_size, layer.output_size)}
         if len(widths) != 1:
             raise ValueError(
@@ -46,7 +53,6 @@ class Stack(SequenceMemory):
     ) -> tuple[Tensor, State]:
         """One step through all layers (see :class:`SequenceMemory`)."""
         state = self._check_step(x, state, start)
-        check_parts(state, len(self.layers))
         layers = cast(Iterable[SequenceMemory], self.layers)
         after = []
         for layer, norm, before in zip(layers, self.norms, state, strict=True):
@@ -60,7 +66,6 @@ class Stack(SequenceMemory):
     ) -> tuple[Tensor, State]:
         """A whole sequence through all layers (see :class:`SequenceMemory`)."""
         state = self._check_sequence(x, state, starts)
-        check_parts(state, len(self.layers))
         after = []
         for layer, norm, before in zip(self.layers, self.norms, state, strict=True):
             y, new = layer(norm(x), before, starts)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .command_line import parse
+from driftwise.scripts.command_line import parse
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ def main(arguments: Sequence[str]) -> None:
 
     import dataclasses
 
-    from ..agents import RECIPES, evaluation, load_pretrained, train_agent
-    from ..agents.report import finish_run
+    from driftwise.agents import RECIPES, evaluation, load_pretrained, train_agent
+    from driftwise.agents.report import finish_run
 
     config = dataclasses.replace(RECIPES["two-arms"](), seed=given.seed)
     print("Two arms; at every step, both are redrawn with probability 0.02. Training:", flush=True)
-    model, run = train_agent(config, runs=given.runs, name="demo")
-    with run:
-        print(f"\n{finish_run(model, run, config)}\n")
+    trained = train_agent(config, runs=given.runs, name="demo")
+    with trained.run as run:
+        print(f"\n{finish_run(trained, config)}\n")
 
         shipped = load_pretrained("standard-bandit-sparse")
         env = "driftwise/ShiftingBandit-v0"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from .command_line import parse
+from driftwise.scripts.command_line import parse
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Arguments:
     """Where to draw regret over time and recovery after a change, as PNG."""
     report: Path | None = None
     """Where to write the scores as JSON."""
+    seed: int = 0
+    """Which held-out worlds, and which random numbers."""
     device: str = "cpu"
     """torch device."""
 
@@ -40,18 +42,34 @@ def main(arguments: Sequence[str]) -> None:
     """Run the command with these arguments."""
     given = parse(Arguments, arguments, "driftwise evaluate-agent")
 
-    from ..agents import evaluation
-    from ..tracking import write_json
+    from driftwise.agents import HELD_OUT_WORLDS, evaluation
+    from driftwise.agents.worlds import MAX_ENVS
+    from driftwise.tracking import write_json
 
-    agents = {_label(name): _load(name, given.device) for name in given.agents}
-    if not evaluation.is_bandit(given.env):
+    if given.num_worlds < 1:
+        raise ValueError(f"num_worlds must be at least 1, got {given.num_worlds}")
+    seed = HELD_OUT_WORLDS + MAX_ENVS * given.seed
+    agents = {}
+    for name in given.agents:
+        label = _label(name)
+        if label in agents:
+            raise ValueError(f"agents must have different names, got {label!r} twice")
+        agents[label] = _load(name, given.device)
+    if not evaluation.has_regret(given.env, given.env_kwargs):
+        for option in ("policies", "figure"):
+            if getattr(given, option) is not None:
+                raise ValueError(f"{option} needs an environment that tells its regret")
+        returns = {}
         for name, model in agents.items():
-            value, low, high = evaluation.mean_return(model, given.env, given.env_kwargs)
+            value, low, high = evaluation.mean_return(model, given.env, given.env_kwargs, seed=seed)
+            returns[name] = {"mean": value, "low": low, "high": high}
             print(f"{name}: return {value:.1f} [{low:.1f}, {high:.1f}] in 100 held-out episodes")
+        if given.report is not None:
+            write_json(given.report, {"env": given.env, "returns": returns})
         return
     policies = evaluation.POLICIES if given.policies is None else given.policies
     records = evaluation.play_all(
-        agents, policies, given.env, given.env_kwargs, num_worlds=given.num_worlds
+        agents, policies, given.env, given.env_kwargs, num_worlds=given.num_worlds, seed=seed
     )
     scores = evaluation.score(records)
     title = f"{given.env}: {given.num_worlds:,} held-out worlds"
@@ -69,9 +87,14 @@ def _label(name: str) -> str:
 
 
 def _load(name: str, device: str) -> Any:
-    from ..agents import load_agent, load_pretrained
+    from driftwise.agents import load_agent, load_pretrained, pretrained_names
 
     for folder in (Path(name) / "agent", Path(name)):
         if (folder / "state.json").exists():
             return load_agent(folder, device=device)
+    if name not in pretrained_names():
+        raise ValueError(
+            f"agents must be folders of runs or agents, or one of {', '.join(pretrained_names())}; "
+            f"got {name!r}"
+        )
     return load_pretrained(name, device=device)

@@ -21,14 +21,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     command, *rest = arguments
     if command == "--version":
-        from .. import __version__
+        from driftwise import __version__
 
         print(f"driftwise {__version__}")
         return
     if command not in COMMANDS:
         raise SystemExit(f"driftwise: no command {command!r}; there are {', '.join(COMMANDS)}")
     # Imported only now: --help must not wait for torch.
-    script = importlib.import_module(f".{command.replace('-', '_')}", __package__)
+    script = importlib.import_module(f"driftwise.scripts.{command.replace('-', '_')}")
     try:
         script.main(rest)
     except (ValueError, TypeError, OSError, RuntimeError, FloatingPointError) as error:

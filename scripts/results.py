@@ -4,8 +4,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..evaluation import build_result, format_table, load_result, render_tables, write_result
-from ..tracking import import_result, load_cells, run_cells, write_text
+from driftwise.evaluation import (
+    build_result,
+    format_table,
+    load_result,
+    render_tables,
+    write_result,
+)
+from driftwise.tracking import import_result, load_cells, run_cells, write_text
 
 RESULTS = (
     "training_throughput",
@@ -50,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(given: argparse.Namespace) -> None:
-    target = f"{__package__.rpartition('.')[0]}.benchmarks.{given.name}:RESULT"
+    target = f"driftwise.benchmarks.{given.name}:RESULT"
     report = run_cells(target, given.rows, given.settings, given.seeds, given.jobs)
     result = import_result(target)
     cells = load_cells(result)

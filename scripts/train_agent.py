@@ -8,9 +8,9 @@ from typing import Literal
 
 import tyro
 
-from ..agents.config import TrainConfig
-from ..agents.recipes import RECIPES
-from .command_line import parse
+from driftwise.agents.config import TrainConfig
+from driftwise.agents.recipes import RECIPES
+from driftwise.scripts.command_line import parse
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ def main(arguments: Sequence[str]) -> None:
         default=Arguments(config=RECIPES[chosen.recipe]()),
     )
 
-    from ..agents.report import finish_run
-    from ..agents.training import train_agent
+    from driftwise.agents.report import finish_run
+    from driftwise.agents.training import train_agent
 
     resume: Literal["auto"] | bool = "auto" if given.resume == "auto" else given.resume == "yes"
-    model, run = train_agent(
+    trained = train_agent(
         given.config, runs=given.runs, name=given.name, resume=resume, progress=given.progress
     )
-    with run:
-        print(finish_run(model, run, given.config))
+    with trained.run:
+        print(finish_run(trained, given.config))

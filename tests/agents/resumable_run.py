@@ -20,4 +20,4 @@ if __name__ == "__main__":
         checkpoint_every=3,
         seed=5,
     )
-    train_agent(config, runs=runs, progress=False)[1].close()
+    train_agent(config, runs=runs, progress=False).run.close()

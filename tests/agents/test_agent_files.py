@@ -67,7 +67,7 @@ def test_a_loaded_agent_can_go_on_training(small_agent, tmp_path):
 def test_an_agent_of_another_environment(small_agent, tmp_path):
     save_agent(tmp_path / "agent", small_agent())
     other = make_vector_env("driftwise/ShiftingBandit-v0", 4, num_arms=5)
-    with pytest.raises(ValueError, match=r"[Oo]bservation space"):
+    with pytest.raises(ValueError, match="env must have the agent's observation_space Box"):
         load_agent(tmp_path / "agent", other, device="cpu")
     loaded = load_agent(tmp_path / "agent", device="cpu")
     with pytest.raises(ValueError, match="env must have the agent's observation_space"):

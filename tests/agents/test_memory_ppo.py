@@ -7,9 +7,10 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.vec_env import DummyVecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from driftwise.agents import MEMORIES, MemoryPPO, play_agent
+from driftwise.agents.play_agent import episode_returns
 from driftwise.agents.worlds import make_vector_env
 from driftwise.memory.state import map_state
 
@@ -22,7 +23,7 @@ class FirstMinibatch(BaseCallback):
 
     def _on_rollout_end(self):
         model = self.model
-        for batch in model.rollout_buffer.minibatches(model.batch_size // model.sequence_length):
+        for batch in model.rollout_buffer.minibatches(model.sequences_per_batch):
             with torch.no_grad():
                 values, log_probs, _ = model.policy.evaluate_actions(
                     batch.observations, batch.actions, batch.state, batch.starts
@@ -138,6 +139,11 @@ class Trials(gym.Env):
         return np.zeros(2, np.float32), 0.0, self.t == 3, False, {}
 
 
+def trials_vector():
+    mode = gym.vector.AutoresetMode.SAME_STEP
+    return gym.vector.SyncVectorEnv([Trials], autoreset_mode=mode)
+
+
 class Starts(BaseCallback):
     """Collects the memory resets of a rollout."""
 
@@ -151,13 +157,12 @@ class Starts(BaseCallback):
 @pytest.mark.parametrize(
     ("memory_reset", "resets"), [("episode", [0, 3, 6, 9]), ("trial", [0, 6]), ("never", [0])]
 )
-@pytest.mark.parametrize("vector", [False, True])
-def test_when_the_memory_forgets(small_agent, memory_reset, resets, vector):
-    if vector:
-        mode = gym.vector.AutoresetMode.SAME_STEP
-        env = gym.vector.SyncVectorEnv([Trials], autoreset_mode=mode)
+@pytest.mark.parametrize("kind", ["sb3", "wrapped", "vector"])
+def test_when_the_memory_forgets(small_agent, memory_reset, resets, kind):
+    if kind == "vector":
+        env = trials_vector()
     else:
-        env = DummyVecEnv([Trials])
+        env = DummyVecEnv([Trials]) if kind == "sb3" else VecMonitor(DummyVecEnv([Trials]))
     agent = small_agent(env=env, n_steps=12, memory_reset=memory_reset)
     callback = Starts()
     agent.learn(12, callback)
@@ -165,6 +170,42 @@ def test_when_the_memory_forgets(small_agent, memory_reset, resets, vector):
     if memory_reset == "never":
         agent.learn(12, callback, reset_num_timesteps=False)
         assert not any(callback.starts)
+
+
+def test_returns_count_to_the_end_of_the_trial(small_agent):
+    """In mode "trial" only its end cuts returns, so that exploring for a later episode pays."""
+    for memory_reset, ends in (("episode", [2, 5, 8, 11]), ("trial", [5, 11])):
+        agent = small_agent(env=DummyVecEnv([Trials]), n_steps=12, memory_reset=memory_reset)
+        with torch.no_grad():
+            agent.policy.critic.weight.zero_()
+            agent.policy.critic.bias.fill_(1.0)
+        agent.gae_lambda = agent.rollout_buffer.gae_lambda = 0.0
+        agent.gamma = agent.rollout_buffer.gamma = 0.5
+
+        class Look(BaseCallback):
+            def _on_rollout_end(self):
+                self.returns = self.model.rollout_buffer.returns[:, 0].tolist()
+
+            def _on_step(self):
+                return True
+
+        look = Look()
+        agent.learn(12, look)
+        # No rewards: a return is half the next value, or nothing where it ends.
+        assert look.returns == [0.0 if t in ends else 0.5 for t in range(12)]
+
+
+@pytest.mark.parametrize(("memory_reset", "resets"), [("episode", 4), ("trial", 2), ("never", 1)])
+def test_playing_forgets_as_training_does(small_agent, monkeypatch, memory_reset, resets):
+    agent = small_agent(env=trials_vector(), n_steps=12, memory_reset=memory_reset)
+    seen = []
+    predict = agent.predict
+    monkeypatch.setattr(
+        agent, "predict", lambda obs, s, st, d: (seen.append(st), predict(obs, s))[1]
+    )
+    returns = episode_returns(agent, trials_vector(), num_episodes=4)
+    assert returns.shape == (1, 4)
+    assert sum(int(starts.sum()) for starts in seen) == resets
 
 
 class OneSpace(gym.Env):
@@ -187,7 +228,7 @@ class OneSpace(gym.Env):
 @pytest.mark.parametrize(
     ("observation", "action"),
     [
-        (spaces.Box(-1, 1, (3,)), spaces.Box(-1, 1, (2,))),
+        (spaces.Box(-1, 1, (3,)), spaces.Box(-1, 1, (2, 3))),
         (spaces.Discrete(4), spaces.MultiDiscrete([2, 3])),
         (spaces.MultiBinary(3), spaces.MultiBinary(2)),
         (spaces.Box(0, 255, (3, 36, 36), np.uint8), spaces.Discrete(2)),
@@ -252,10 +293,14 @@ def test_a_two_armed_bandit_is_learned_in_seconds(memory):
     [
         ({"memory_reset": "sometimes"}, "memory_reset must be one of episode, trial, never"),
         ({"sequence_length": 5}, "sequence_length must divide n_steps=16, got 5"),
+        ({"n_steps": 0}, "n_steps must be at least 1, got 0"),
+        ({"n_epochs": 0}, "n_epochs must be at least 1, got 0"),
+        ({"gamma": float("nan")}, "gamma must be between 0 and 1, got nan"),
+        ({"vf_coef": float("inf")}, "vf_coef must be finite and not negative, got inf"),
         ({"batch_size": 24}, "batch_size must be a multiple of sequence_length=16"),
         ({"batch_size": 80}, "divides the 96 steps of a rollout, got 80"),
         ({"memory": "elephant"}, "memory must be one of sparse, dense, gru, lstm, none"),
-        ({"memory_kwargs": {"num_slot": 4}}, "memory_kwargs do not fit the memory.*num_slot"),
+        ({"memory_kwargs": {"num_slot": 4}}, "memory_kwargs do not fit 'sparse'.*num_slot"),
         ({"memory_kwargs": {"top_k": 9}}, "top_k must be at most num_slots=8, got 9"),
     ],
 )
@@ -269,6 +314,73 @@ def test_unknown_environment():
         make_vector_env("driftwise/Elephant-v0", 2)
     with pytest.raises(ValueError, match=r"env_kwargs do not fit .*num_legs"):
         make_vector_env("driftwise/ShiftingBandit-v0", 2, num_legs=4)
+
+
+def test_schedules_end_at_zero(small_agent):
+    """The last rollout may go beyond the total; the learning rate must not go below zero."""
+    rates = []
+    agent = small_agent(learning_rate=lambda progress: rates.append(progress) or 1e-3 * progress)
+    agent.learn(100)  # two rollouts of 96
+    assert min(rates) == 0.0
+
+
+class SameArrays(DummyVecEnv):
+    """Returns the same arrays at every step, with new contents."""
+
+    def step_wait(self):
+        obs, rewards, dones, infos = super().step_wait()
+        if not hasattr(self, "arrays"):
+            self.arrays = obs.copy(), rewards.copy(), dones.copy()
+        for own, new in zip(self.arrays, (obs, rewards, dones), strict=True):
+            own[...] = new
+        return *self.arrays, infos
+
+
+def test_environments_may_use_their_arrays_again(small_agent):
+    def make(kind):
+        space = spaces.Box(-1, 1, (2,), seed=1)
+        env = kind([lambda: OneSpace(space, spaces.Discrete(2))])
+        agent = small_agent(env=env)
+        agent.learn(16)
+        return agent.rollout_buffer
+
+    copied, shared = make(DummyVecEnv), make(SameArrays)
+    assert len(shared.observations.unique(dim=0)) == 16
+    assert torch.equal(copied.observations, shared.observations)
+    assert torch.equal(copied.returns, shared.returns)
+
+
+@pytest.mark.parametrize("memory_reset", ["episode", "never"])
+def test_load_with_other_environments_and_settings(small_agent, tmp_path, memory_reset):
+    small_agent(memory_reset=memory_reset).learn(96).save(tmp_path / "agent.zip")
+    env = make_vector_env("driftwise/ShiftingBandit-v0", 5, num_arms=3, max_episode_steps=8)
+    settings = {"n_steps": 8, "ent_coef": 0.0, "clip_range": 0.1}
+    loaded = MemoryPPO.load(tmp_path / "agent.zip", env=env, device="cpu", **settings)
+    loaded.learn(2 * 40)
+    assert loaded.num_timesteps == 80
+    assert loaded.ent_coef(1.0) == 0.0
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing(small_agent):
+    agent = small_agent()
+    with torch.no_grad():
+        agent.policy.critic.bias.fill_(1e30)  # its squared error is infinite
+    before = [p.clone() for p in agent.policy.parameters()]
+    with pytest.raises(FloatingPointError, match="the gradient must be finite"):
+        agent.learn(96)
+    assert all(torch.equal(a, b) for a, b in zip(before, agent.policy.parameters(), strict=True))
+
+
+class NaNObservation(OneSpace):
+    def step(self, action):
+        obs, *rest = super().step(action)
+        return np.where(self.t == 4, np.nan, obs).astype(np.float32), *rest
+
+
+def test_an_observation_that_is_not_a_number_stops_training(small_agent):
+    env = DummyVecEnv([lambda: NaNObservation(spaces.Box(-1, 1, (2,)), spaces.Discrete(2))])
+    with pytest.raises(ValueError, match="observations must be finite, got nan from environment 0"):
+        small_agent(env=env).learn(100)
 
 
 class NaNReward(OneSpace):

@@ -11,8 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.vec_env import VecNormalize
 
-from driftwise.agents import TrainConfig, load_training_state, train_agent, training_state
+from driftwise.agents import (
+    MemoryPPO,
+    TrainConfig,
+    load_training_state,
+    train_agent,
+    training_state,
+)
 from driftwise.agents.training import make_agent
 from driftwise.tracking import load_checkpoint, read_metrics, save_checkpoint
 
@@ -95,9 +102,9 @@ def config(**changes):
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
-    first, run = train_agent(config(), runs=tmp_path, progress=False)
+    first, run, _ = train_agent(config(), runs=tmp_path, progress=False)
     run.close()
-    again, run = train_agent(config(), runs=tmp_path, progress=False)
+    again, run, _ = train_agent(config(), runs=tmp_path, progress=False)
     run.close()
     for a, b in zip(first.policy.parameters(), again.policy.parameters(), strict=True):
         assert torch.equal(a, b)
@@ -105,7 +112,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
 
 
 def test_another_configuration_in_the_same_folder(tmp_path):
-    train_agent(config(), runs=tmp_path, progress=False)[1].close()
+    train_agent(config(), runs=tmp_path, progress=False).run.close()
     with pytest.raises(ValueError, match="learning_rate"):
         train_agent(config(learning_rate=1e-4), runs=tmp_path, progress=False)
 
@@ -113,7 +120,7 @@ def test_another_configuration_in_the_same_folder(tmp_path):
 def test_resume_that_is_refused_or_required(tmp_path):
     with pytest.raises(FileNotFoundError, match="no checkpoint"):
         train_agent(config(), runs=tmp_path, resume=True, progress=False)
-    train_agent(config(), runs=tmp_path, progress=False)[1].close()
+    train_agent(config(), runs=tmp_path, progress=False).run.close()
     with pytest.raises(FileExistsError):
         train_agent(config(), runs=tmp_path, resume=False, progress=False)
 
@@ -136,6 +143,34 @@ def test_an_environment_that_cannot_be_saved_is_reset_and_reported(tmp_path):
         assert torch.equal(a, b)
     again.learn(40, reset_num_timesteps=False)
     assert again.num_timesteps == 80
+
+
+def test_a_wrapper_has_a_state_of_its_own(tmp_path):
+    """Running means and the like are not saved, so the environment must begin anew, and say so."""
+    small = config()
+    model = make_agent(small)
+    model.set_env(VecNormalize(model.get_env()))
+    model.learn(40)
+    assert training_state(model)["env"] is None
+
+
+def test_a_memory_that_is_never_reset_outlives_its_environment():
+    small = config(env="CartPole-v1", env_kwargs={}, memory_reset="never")
+    model = make_agent(small)
+    model.learn(40)
+    again = make_agent(small)
+    assert not load_training_state(again, training_state(model))
+    again._setup_learn(40, reset_num_timesteps=False)
+    assert not again._memory_starts.any()
+    assert torch.equal(again._memory_state[0][0], model._memory_state[0][0])
+
+
+def test_a_failed_run_gives_its_folder_free(tmp_path, monkeypatch):
+    monkeypatch.setattr(MemoryPPO, "train", lambda self: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train_agent(config(), runs=tmp_path, progress=False)
+    monkeypatch.undo()
+    train_agent(config(), runs=tmp_path, progress=False).run.close()
 
 
 def test_a_training_state_of_another_architecture(tmp_path):

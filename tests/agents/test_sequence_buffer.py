@@ -8,44 +8,43 @@ from hypothesis import strategies as st
 from driftwise.agents.sequence_buffer import SequenceBuffer
 
 
-def filled(num_steps, num_envs, length, seed, memory_starts=None, state=None):
+def filled(num_steps, num_envs, length, seed, memory_starts=None, state=None, buffer=None):
+    """A rollout in which step t of environment n has the number t * num_envs + n everywhere."""
     rng = np.random.default_rng(seed)
-    buffer = SequenceBuffer(num_steps, num_envs, length, gamma=0.9, gae_lambda=0.8)
+    if buffer is None:
+        buffer = SequenceBuffer(num_steps, num_envs, length, gamma=0.9, gae_lambda=0.8)
+    buffer.reset()
     rewards = torch.tensor(rng.normal(size=(num_steps, num_envs)))
     values = torch.tensor(rng.normal(size=(num_steps, num_envs)))
-    starts = torch.tensor(rng.random((num_steps, num_envs)) < 0.3)
+    ends = torch.tensor(rng.random((num_steps, num_envs)) < 0.3)
     if memory_starts is None:
-        memory_starts = starts
+        memory_starts = torch.tensor(rng.random((num_steps, num_envs)) < 0.3)
     for t in range(num_steps):
         number = t * num_envs + torch.arange(num_envs)
         at_t = None if state is None else (number[:, None].double(),)
         buffer.add_state(at_t, memory_starts[t])
         buffer.add(
-            number[:, None], number, rewards[t], values[t], -values[t], starts[t], memory_starts[t]
+            number[:, None], number, rewards[t], values[t], -values[t], ends[t], memory_starts[t]
         )
     last_value = torch.tensor(rng.normal(size=num_envs))
-    last_done = torch.tensor(rng.random(num_envs) < 0.3)
-    buffer.finish(last_value, last_done)
-    return buffer, rewards, values, starts, last_value, last_done
+    buffer.finish(last_value)
+    return buffer, rewards, values, ends, last_value
 
 
 @given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 1000))
 @settings(max_examples=25, deadline=None)
 def test_advantages_equal_a_slow_loop(num_steps, num_envs, seed):
-    buffer, rewards, values, starts, last_value, last_done = filled(
-        num_steps, num_envs, num_steps, seed
-    )
+    buffer, rewards, values, ends, last_value = filled(num_steps, num_envs, num_steps, seed)
     for n in range(num_envs):
         for t in range(num_steps):
             # The sum of discounted one-step surprises, until the episode or the rollout ends.
             advantage, weight = 0.0, 1.0
             for k in range(t, num_steps):
-                ends = last_done[n] if k == num_steps - 1 else starts[k + 1, n]
                 after = last_value[n] if k == num_steps - 1 else values[k + 1, n]
-                surprise = rewards[k, n] + (0.0 if ends else 0.9 * after) - values[k, n]
+                surprise = rewards[k, n] + (0.0 if ends[k, n] else 0.9 * after) - values[k, n]
                 advantage += weight * surprise
                 weight *= 0.9 * 0.8
-                if ends:
+                if ends[k, n]:
                     break
             assert abs(buffer.advantages[t, n] - advantage) < 1e-12
     assert torch.equal(buffer.returns, buffer.advantages + buffer.values)
@@ -89,8 +88,16 @@ def test_no_state_is_kept_where_trials_fill_the_sequences():
 
 def test_the_second_rollout_replaces_the_first():
     buffer, *_ = filled(4, 2, 2, seed=0, state=True)
-    first = buffer.returns.clone()
-    buffer.reset()
-    again, *_ = filled(4, 2, 2, seed=1, state=True)
-    assert not torch.equal(first, again.returns)
-    assert buffer._states == []
+    filled(4, 2, 2, seed=1, state=True, buffer=buffer)
+    alone, *_ = filled(4, 2, 2, seed=1, state=True)
+    assert torch.equal(buffer.returns, alone.returns)
+    numbers = sorted(n for batch in buffer.minibatches(1) for n in batch.actions.flatten().tolist())
+    assert numbers == list(range(8))
+
+
+def test_minibatches_leave_the_rollout_as_it_is():
+    starts = torch.zeros(4, 1, dtype=torch.bool)
+    starts[::2] = True
+    buffer, *_ = filled(4, 1, 2, seed=0, memory_starts=starts, state=True)
+    list(buffer.minibatches(1))
+    assert torch.equal(buffer.memory_starts, starts)

@@ -83,7 +83,15 @@ def test_an_environment_without_regret(run, tmp_path):
     assert leaving is None
     assert "100 held-out episodes" in text
     folder = str(tmp_path / "CartPole-v1" / "gru-0")
-    assert "100 held-out" in run("evaluate-agent", folder, "--env", "CartPole-v1")[1]
+    report = str(tmp_path / "cartpole.json")
+    evaluate = ("evaluate-agent", folder, "--env", "CartPole-v1")
+    assert "100 held-out" in run(*evaluate, "--report", report)[1]
+    assert json.loads((tmp_path / "cartpole.json").read_text())["returns"]["gru-0"]["mean"] > 0
+    assert (
+        "policies needs an environment that tells its regret"
+        in run(*evaluate, "--policies", "random")[0]
+    )
+    assert "env: Environment `Elephant` doesn't exist" in run(*evaluate[:3], "Elephant-v0")[0]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +103,9 @@ def test_an_environment_without_regret(run, tmp_path):
         (["--sequence-length", "7"], "sequence_length must divide n_steps"),
         (["--env-kwargs", '{"num_arms": 0}'], "num_arms must be at least"),
         (["--num-minibatches", "7"], "num_minibatches must divide"),
+        (["--num-minibatches", "0"], "num_minibatches must be at least 1, got 0"),
+        (["--seed", "-1"], "seed must be from 0"),
+        (["--learning-rate", "-1"], "learning_rate must be above 0"),
         (["--device", "cuda:99"], "device must be one that torch finds, got 'cuda:99'"),
     ],
 )
@@ -120,7 +131,7 @@ def test_an_unknown_recipe(run):
 
 def test_an_unknown_agent(run):
     leaving, _ = run("evaluate-agent", "elephant")
-    assert "elephant" in leaving and "name must be one of" in leaving
+    assert "agents must be folders of runs or agents, or one of standard-bandit" in leaving
 
 
 def test_an_agent_of_another_environment(run):
