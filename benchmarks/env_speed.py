@@ -1,25 +1,23 @@
 """How fast the environments step: one process, one thread, writes results/env_speed.json.
 
     python -m driftwise.benchmarks.env_speed            # full measurement, about 3 minutes
-    python -m driftwise.benchmarks.env_speed --seconds 0.2 --repeats 3 --output /tmp/speed.json
+    python -m driftwise.benchmarks.env_speed --seconds 0.2 --repeats 3 --folder /tmp
 
-Every row counts environment transitions per second of wall time with random actions drawn
+``steps_per_s`` counts environment transitions per second of wall time with random actions drawn
 beforehand, infos included. Steps at which a vector environment only resets (NEXT_STEP) take time
 and do not count. Repeats of all rows are interleaved, so that a busy moment of the machine hits all
-alike; ``value`` is the median of the repeats, ``low`` and ``high`` are the slowest and the fastest.
+alike. ``times_sync`` is how many times as fast the vector class is as SyncVectorEnv of the scalar
+one, in the same repeat. Values are interquartile means over the repeats, with 95 % bootstrap
+intervals. Rows of other packages are the nearest thing that they have, and not the same task.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +27,17 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import gymnasium as gym  # noqa: E402
 import numpy as np  # noqa: E402
 
-import driftwise  # noqa: E402
 from driftwise.envs import ShiftingBandit  # noqa: E402
+from driftwise.evaluation import bootstrap_interval, write_result  # noqa: E402
+from driftwise.tracking import machine, versions  # noqa: E402
 
 ENV_ID = "driftwise/ShiftingBandit-v0"
-NEAREST = "nearest, not equal"
+OURS, SYNC, SCALAR = "ShiftingBandit", "ShiftingBandit_SyncVectorEnv", "scalar"
+PRESETS = ("RecurringBandit", "RestlessBandit", "ReactiveBandit", "RottingBandit")
+PACKAGES = ("driftwise", "numpy", "gymnasium", "popgym", "minigrid", "river")
 
 Run = Callable[[float], float]  # seconds to measure -> transitions per second
-Entry = tuple[str, str, Run]  # row, setting, run
+Speeds = dict[tuple[str, str], list[float]]  # (row, setting) -> transitions per second by repeat
 
 
 def run_scalar(env: gym.Env[Any, Any]) -> Run:
@@ -78,28 +79,27 @@ def run_vector(envs: gym.vector.VectorEnv[Any, Any, Any]) -> Run:
     return run
 
 
-def entries(sizes: list[int]) -> Iterator[Entry]:
-    """What is measured: ours first, then what is near it and installed."""
-    standard = "standard bandit"
-    yield "ours_scalar", standard, run_scalar(ShiftingBandit())
-    yield "ours_scalar_gym_make", standard, run_scalar(gym.make(ENV_ID))
+def contestants(sizes: list[int]) -> Iterator[tuple[str, str, Run]]:
+    """Row, setting and what to measure: ours first, then what is near it and installed."""
+    yield OURS, SCALAR, run_scalar(ShiftingBandit())
+    yield "ShiftingBandit_gym.make", SCALAR, run_scalar(gym.make(ENV_ID))
     for size in sizes:
         sync = gym.make_vec(ENV_ID, size, vectorization_mode="sync")
-        yield "ours_sync", f"{size} envs, {standard}", run_vector(sync)
-        yield "ours_vector", f"{size} envs, {standard}", run_vector(gym.make_vec(ENV_ID, size))
-    for preset in ("RecurringBandit", "RestlessBandit", "ReactiveBandit", "RottingBandit"):
+        yield SYNC, f"num_envs_{size}", run_vector(sync)
+        yield OURS, f"num_envs_{size}", run_vector(gym.make_vec(ENV_ID, size))
+    for preset in PRESETS:
         envs = gym.make_vec(f"driftwise/{preset}-v0", sizes[-1])
-        yield "ours_vector", f"{sizes[-1]} envs, {preset}", run_vector(envs)
-    yield "gymnasium_cartpole_scalar", NEAREST, run_scalar(gym.make("CartPole-v1"))
+        yield preset, f"num_envs_{sizes[-1]}", run_vector(envs)
+    yield "gymnasium_CartPole", SCALAR, run_scalar(gym.make("CartPole-v1"))
     for size in sizes:
         cartpole = gym.make_vec(
             "CartPole-v1", size, vectorization_mode=gym.VectorizeMode.VECTOR_ENTRY_POINT
         )
-        yield "gymnasium_cartpole_vector", f"{size} envs, {NEAREST}", run_vector(cartpole)
+        yield "gymnasium_CartPole", f"num_envs_{size}", run_vector(cartpole)
     yield from peers()
 
 
-def peers() -> Iterator[Entry]:
+def peers() -> Iterator[tuple[str, str, Run]]:
     """Bandits and memory tasks of other packages, where these are installed."""
     for package, module, name, arguments in (
         ("popgym", "popgym.envs.multiarmed_bandit", "MultiarmedBanditEasy", {}),
@@ -111,91 +111,40 @@ def peers() -> Iterator[Entry]:
         except ImportError:
             print(f"{package}: not installed, left out")
             continue
-        yield f"{package}_{name}", f"{NEAREST}: stationary", run_scalar(make(**arguments))
+        yield f"{package}_{name}", SCALAR, run_scalar(make(**arguments))
 
 
-def measure(todo: list[Entry], seconds: float, repeats: int) -> list[dict[str, Any]]:
-    """Rows of the result: median, slowest and fastest of the repeats."""
-    values: list[list[float]] = [[] for _ in todo]
+def measure(sizes: list[int], seconds: float, repeats: int) -> Speeds:
+    """Speeds of all contestants, in turn in every repeat, after one round to warm up."""
+    runs = {(row, setting): run for row, setting, run in contestants(sizes)}
+    speeds: Speeds = {key: [] for key in runs}
     for repeat in range(repeats + 1):
-        for (_, _, run), measured in zip(todo, values, strict=True):
-            speed = run(seconds)
-            if repeat:  # the first round warms up
-                measured.append(speed)
+        for key, run in runs.items():
+            speeds[key].append(run(seconds))
         print(f"round {repeat} of {repeats}", flush=True)
+    return {key: measured[1:] for key, measured in speeds.items()}
+
+
+def make_table(speeds: Speeds) -> list[dict[str, Any]]:
+    """The result's entries: speeds, and ratios within a repeat."""
+    samples = {(*key, "steps_per_s"): values for key, values in speeds.items()}
+    for (row, setting), slow in speeds.items():
+        if row == SYNC:
+            fast = speeds[OURS, setting]
+            ratios = [ours / sync for ours, sync in zip(fast, slow, strict=True)]
+            samples[OURS, setting, "times_sync"] = ratios
     return [
         {
             "row": row,
             "setting": setting,
-            "metric": "steps_per_s",
-            "value": float(np.median(measured)),
-            "low": min(measured),
-            "high": max(measured),
-            "n": repeats,
+            "metric": metric,
+            **bootstrap_interval(values, "iqm")._asdict(),
         }
-        for (row, setting, _), measured in zip(todo, values, strict=True)
+        for (row, setting, metric), values in samples.items()
     ]
 
 
-def speedups(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """How many times as fast the vector class is as SyncVectorEnv, for each number of envs."""
-    found = {(entry["row"], entry["setting"]): entry["value"] for entry in table}
-    return [
-        {
-            "row": "ours_vector_over_sync",
-            "setting": setting,
-            "metric": "ratio",
-            "value": value / found["ours_sync", setting],
-            "low": None,
-            "high": None,
-            "n": 1,
-        }
-        for (row, setting), value in found.items()
-        if row == "ours_vector" and ("ours_sync", setting) in found
-    ]
-
-
-def machine() -> dict[str, Any]:
-    """What the numbers depend on."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "cpu": names[0] if names else platform.processor(),
-        "cores": os.cpu_count(),
-        "load_at_start": list(os.getloadavg()),
-        "system": platform.platform(),
-    }
-
-
-def versions() -> dict[str, str]:
-    """Versions of what is measured."""
-    found = {"driftwise": driftwise.__version__, "python": platform.python_version()}
-    for package in ("numpy", "gymnasium", "popgym", "minigrid", "river"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def write(table: list[dict[str, Any]], about: dict[str, Any], path: Path, command: str) -> None:
-    """Writes a result of record."""
-    result = {
-        "name": "env_speed",
-        "command": command,
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
-        "machine": about,
-        "versions": versions(),
-        "protocol": " ".join((__doc__ or "").split("\n\n", 2)[2].split()),
-        "seeds": [0],
-        "table": table,
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=1) + "\n")
-
-
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Parses the command line, measures, prints and writes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seconds", type=float, default=1.0, help="per row and repeat")
@@ -203,23 +152,34 @@ def main() -> None:
     parser.add_argument(
         "--num-envs", type=int, nargs="+", default=[1, 8, 64, 1024], help="sizes to measure"
     )
-    parser.add_argument("--output", type=Path, default=Path("results/env_speed.json"))
-    args = parser.parse_args()
+    parser.add_argument("--folder", type=Path, default=Path("results"), help="of env_speed.json")
+    args = parser.parse_args(arguments)
     if args.seconds <= 0 or args.repeats < 1 or min(args.num_envs) < 1:
         parser.error("--seconds, --repeats and --num-envs must be positive")
-    about = machine()
-    table = measure(list(entries(args.num_envs)), args.seconds, args.repeats)
-    table += speedups(table)
-    for row in table:
-        spread = "" if row["low"] is None else f"  ({row['low']:,.0f} to {row['high']:,.0f})"
-        number = f"{row['value']:,.0f}" if row["metric"] == "steps_per_s" else f"{row['value']:.1f}"
-        print(f"{row['row']:28s} {row['setting']:34s} {number:>14s}{spread}")
-    command = (
-        "python -m driftwise.benchmarks.env_speed "
+    if not args.folder.is_dir():
+        parser.error(f"--folder must be a folder, got {args.folder}")
+    table = make_table(measure(args.num_envs, args.seconds, args.repeats))
+    for entry in table:
+        digits = 0 if entry["metric"] == "steps_per_s" else 1
+        value, low, high = (f"{entry[key]:,.{digits}f}" for key in ("value", "low", "high"))
+        print(
+            f"{entry['row']:30s} {entry['setting']:14s} {entry['metric']:12s}"
+            f"{value:>12s}  [{low}, {high}]"
+        )
+    result = {
+        "name": "env_speed",
+        "command": "python -m driftwise.benchmarks.env_speed "
         f"--seconds {args.seconds:g} --repeats {args.repeats} "
-        f"--num-envs {' '.join(map(str, args.num_envs))}"
-    )
-    write(table, about, args.output, command)
+        f"--num-envs {' '.join(map(str, args.num_envs))}",
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "versions": versions(PACKAGES),
+        "protocol": " ".join((__doc__ or "").split("\n\n", 2)[2].split()),
+        "statistic": "iqm over repeats, 95 % expanded percentile bootstrap",
+        "seeds": [0],
+        "table": table,
+    }
+    print(write_result(result, args.folder))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,17 @@
-"""Checks of arguments: each raises a one-line error that names the argument."""
+"""Checks of arguments: each raises a one-line error that names the argument.
+
+What they return is of Python's own types, so that equal arguments compare and print alike, however
+they were given.
+"""
 
 from __future__ import annotations
 
 import math
+import reprlib
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def check_count(name: str, value: object, least: int) -> int:
@@ -16,27 +23,56 @@ def check_count(name: str, value: object, least: int) -> int:
     return int(value)
 
 
-def check_probability(name: str, value: float) -> None:
-    """Accepts numbers in [0, 1]."""
-    _check_number(name, value)
-    if not 0.0 <= value <= 1.0:
+def check_flag(name: str, value: object) -> bool:
+    """Returns ``value`` as a bool if it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def check_probability(name: str, value: object) -> float:
+    """Returns ``value`` as a float if it is a number in [0, 1]."""
+    number = _check_number(name, value)
+    if not 0.0 <= number <= 1.0:
         raise ValueError(f"{name} must be a probability in [0, 1], got {value}")
+    return number
 
 
-def check_positive(name: str, value: float) -> None:
-    """Accepts positive finite numbers."""
-    _check_number(name, value)
-    if not (math.isfinite(value) and value > 0):
+def check_positive(name: str, value: object) -> float:
+    """Returns ``value`` as a float if it is a positive finite number."""
+    number = _check_number(name, value)
+    if not (math.isfinite(number) and number > 0):
         raise ValueError(f"{name} must be positive and finite, got {value}")
+    return number
 
 
-def check_finite(name: str, value: float) -> None:
-    """Accepts finite numbers."""
-    _check_number(name, value)
-    if not math.isfinite(value):
+def check_finite(name: str, value: object) -> float:
+    """Returns ``value`` as a float if it is a finite number."""
+    number = _check_number(name, value)
+    if not math.isfinite(number):
         raise ValueError(f"{name} must be finite, got {value}")
+    return number
 
 
-def _check_number(name: str, value: object) -> None:
+def _check_number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number, got {value!r}")
+    return float(value)
+
+
+def check_numbers(name: str, value: object) -> NDArray[Any]:
+    """Returns ``value`` as an array of integers or floats if it is numbers, in any shape."""
+    try:
+        array = np.array(value)
+    except ValueError:  # rows of different lengths
+        array = np.array(None)
+    if array.dtype.kind not in "iuf":
+        got = " ".join(reprlib.repr(value).split())
+        raise TypeError(f"{name} must be an array of numbers, got {got}")
+    return array
+
+
+def assign(part: object, **values: object) -> None:
+    """Sets fields of a frozen dataclass, for use in its ``__post_init__``."""
+    for name, value in values.items():
+        object.__setattr__(part, name, value)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import check_count, check_positive
+from .arguments import assign, check_count, check_flag, check_numbers, check_positive
 
 FloatArray = NDArray[np.float64]
 
@@ -42,15 +42,19 @@ class Arms:
     mean_values: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        check_count("num_arms", self.num_arms, least=2)
+        assign(
+            self,
+            num_arms=check_count("num_arms", self.num_arms, least=2),
+            noise_std=check_positive("noise_std", self.noise_std),
+            dependent=check_flag("dependent", self.dependent),
+        )
         if self.family not in ("bernoulli", "gaussian"):
             raise ValueError(f'arms must be "bernoulli" or "gaussian", got {self.family!r}')
-        check_positive("noise_std", self.noise_std)
         if self.mean_values is not None:
             if self.dependent:
                 raise ValueError("mean_values cannot be combined with dependent=True")
             values = self.check_means("mean_values", self.mean_values, (self.num_arms,))
-            object.__setattr__(self, "mean_values", tuple(values.tolist()))
+            assign(self, mean_values=tuple(values.tolist()))
 
     @property
     def bernoulli(self) -> bool:
@@ -59,7 +63,7 @@ class Arms:
 
     def check_means(self, name: str, means: object, shape: tuple[int, ...]) -> FloatArray:
         """Returns ``means`` as a float64 array of ``shape``, or raises an error naming ``name``."""
-        array = np.array(means, dtype=np.float64)
+        array = check_numbers(name, means).astype(np.float64)
         if array.shape != shape:
             raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
         if not np.isfinite(array).all():

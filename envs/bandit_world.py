@@ -18,6 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import check_count
 from .arms import Arms, Draws
 from .drifts import Drift, Recur
 from .schedules import Schedule
@@ -344,6 +345,40 @@ class BanditWorld:
             state["codes"] = self.codes.copy()
         return state
 
+    def check_state(
+        self, state: Mapping[str, NDArray[Any]], over: BoolArray, horizon: int | None
+    ) -> None:
+        """Raises ValueError if a state's numbers cannot be those of such worlds.
+
+        Args:
+            state: Arrays of the right shapes, as :meth:`get_state` returns them.
+            over: Worlds of which no episode is running, (N,).
+            horizon: Steps of an episode, if there is an end.
+        """
+        clock = int(state["clock"])
+        # A lone world draws every block from clock 0 on; others may be out of step with another.
+        last = STEPS_PER_BLOCK + (clock if self.num_worlds > 1 else 0)
+        if clock < 0 or clock > last:
+            raise ValueError(f"state['clock'] must be from 0 to {last}, got {clock}")
+        # Where an episode is running, it began less than a horizon ago, and its block is not over.
+        begun = -NEVER if horizon is None else clock - horizon + 1
+        for name, low, high in (("drawn", clock, last), ("first", begun, clock)):
+            values = state[name][~over]
+            wrong = (values < low) | (values > high)
+            if wrong.any():
+                raise ValueError(
+                    f"state[{name!r}] must be from {low} to {high} while an episode is running, "
+                    f"got {values[wrong][0]}"
+                )
+        if self.num_contexts:
+            numbers = {"trace_context": state["trace_context"], "drift_state": state["drift_state"]}
+            for name, values in numbers.items():
+                if ((values < 0) | (values >= self.num_contexts)).any():
+                    raise ValueError(
+                        f"state[{name!r}] must be contexts in [0, {self.num_contexts}), "
+                        f"got {values.min():g} to {values.max():g}"
+                    )
+
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Restores what :meth:`get_state` returned; the worlds then go on bit for bit."""
         self.streams.set_state(state["generators"])
@@ -360,8 +395,10 @@ class BanditWorld:
         Runs a copy ahead; the worlds themselves stay where they are.
 
         Raises:
-            ValueError: The worlds depend on the actions, or an episode is over.
+            TypeError, ValueError: ``num_steps`` is no integer above 0, the worlds depend on the
+                actions, or an episode is over.
         """
+        num_steps = check_count("num_steps", num_steps, least=1)
         if (self.drawn == NEVER).any():
             raise ValueError("foresee() needs running episodes: call reset() first")
         ahead = copy.deepcopy(self)

@@ -260,7 +260,12 @@ def _check_parity(
 
 
 def _check_one(output: Output, expected: Output, index: int, time: int) -> None:
-    infos = {key: output[-1].get(key) for key in expected[-1]}
+    for key in expected[-1]:
+        assert key in output[-1], (
+            f"infos must have the key {key!r} of the scalar environment's info, "
+            f"got {sorted(output[-1])} at step {time}"
+        )
+    infos = {key: output[-1][key] for key in expected[-1]}
     got = (*(part[index] for part in output[:-1]), _pick(infos, index))
     assert _equal(got, expected), (
         f"sub-environment {index} must equal the scalar environment, got {got} at step {time}, "
@@ -270,7 +275,11 @@ def _check_one(output: Output, expected: Output, index: int, time: int) -> None:
 
 def _pick(infos: dict[str, Any], index: int) -> dict[str, Any]:
     """The info of one sub-environment, without Gymnasium's masks."""
-    return {key: value[index] for key, value in infos.items() if not key.startswith("_")}
+    return {
+        key: _pick(value, index) if isinstance(value, dict) else value[index]
+        for key, value in infos.items()
+        if not key.startswith("_")
+    }
 
 
 def _check_saving(env: VectorEnv[Any, Any, Any], actions: list[Any], seed: int) -> None:

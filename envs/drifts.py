@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from .arguments import check_count, check_finite
+from .arguments import assign, check_count, check_finite
 from .arms import Arms, Draws
 
 FloatArray = NDArray[np.float64]
@@ -102,7 +102,7 @@ class Recur(Drift):
     num_contexts: int = 4
 
     def __post_init__(self) -> None:
-        check_count("num_contexts", self.num_contexts, least=2)
+        assign(self, num_contexts=check_count("num_contexts", self.num_contexts, least=2))
 
     @override
     def start_draws(self, arms: Arms) -> Draws:
@@ -186,9 +186,11 @@ class Rotting(Drift):
     rested: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        assign(
+            self, decay=check_finite("decay", self.decay), floor=check_finite("floor", self.floor)
+        )
         if not 0.0 <= self.decay < 1.0:
             raise ValueError(f"decay must be in [0, 1), got {self.decay}")
-        check_finite("floor", self.floor)
 
     @override
     def check(self, arms: Arms) -> None:

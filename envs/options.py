@@ -8,14 +8,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import check_numbers
 from .bandit_world import BanditWorld, Episode
 
 EPISODE_KEYS = ("means", "change_times", "context", "schedule", "drift")
 
 
 def check_keys(options: Mapping[str, Any] | None, known: tuple[str, ...]) -> dict[str, Any]:
-    """Returns the options as a dict; raises ValueError for a key that is not known."""
-    options = dict(options or {})
+    """Returns the options as a dict.
+
+    Raises:
+        TypeError: They are no mapping.
+        ValueError: A key is not known.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise TypeError(f"options must be a dict or None, got {options!r}")
+    options = dict(options)
     unknown = [key for key in options if key not in known]
     if unknown:
         raise ValueError(f"options must have keys among {', '.join(known)}, got {unknown[0]!r}")
@@ -41,7 +51,7 @@ def _means(world: BanditWorld, value: Any, worlds: NDArray[np.int64]) -> NDArray
         return None
     name, arms = "options['means']", world.arms
     shape = (world.num_contexts, arms.num_arms) if world.num_contexts else (arms.num_arms,)
-    means = np.array(value, dtype=np.float64)
+    means = check_numbers(name, value).astype(np.float64)
     all_worlds = (world.num_worlds, *shape)
     if means.shape not in (shape, all_worlds):
         raise ValueError(f"{name} must have shape {shape} or {all_worlds}, got {means.shape}")
@@ -60,7 +70,7 @@ def _change_times(
     if value is None:
         return None
     name, count = "options['change_times']", world.num_worlds
-    times = np.array(value)
+    times = check_numbers(name, value)
     if times.size == 0:
         times = times.astype(np.int64)
     if times.dtype.kind not in "iu":
@@ -80,7 +90,7 @@ def _context(world: BanditWorld, value: Any, worlds: NDArray[np.int64]) -> NDArr
     name, count = "options['context']", world.num_worlds
     if not world.num_contexts:
         raise ValueError(f"{name} needs contexts that recur: set num_contexts")
-    context = np.array(value)
+    context = check_numbers(name, value)
     if context.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, got {context.dtype}")
     if context.shape not in ((), (count,)):

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from typing_extensions import override
 
-from .arguments import check_count, check_finite, check_positive
+from .arguments import assign, check_count, check_finite, check_positive
 from .arms import Arms, Draws
 from .drifts import Drift, FloatArray
 
@@ -29,7 +29,7 @@ class RandomWalk(Drift):
     continuous: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_positive("std", self.std)
+        assign(self, std=check_positive("std", self.std))
 
     @override
     def step_draws(self, arms: Arms) -> Draws:
@@ -70,10 +70,14 @@ class OrnsteinUhlenbeck(Drift):
     continuous: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        assign(
+            self,
+            reversion=check_finite("reversion", self.reversion),
+            std=check_positive("std", self.std),
+            center=check_finite("center", self.center),
+        )
         if not 0.0 < self.reversion <= 1.0:
             raise ValueError(f"reversion must be in (0, 1], got {self.reversion}")
-        check_positive("std", self.std)
-        check_finite("center", self.center)
 
     @override
     def check(self, arms: Arms) -> None:
@@ -133,8 +137,11 @@ class Sinusoid(Drift):
     continuous: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_positive("period", self.period)
-        check_positive("amplitude", self.amplitude)
+        assign(
+            self,
+            period=check_positive("period", self.period),
+            amplitude=check_positive("amplitude", self.amplitude),
+        )
 
     @override
     def check(self, arms: Arms) -> None:
@@ -198,7 +205,7 @@ class Interpolate(Drift):
     continuous: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_count("duration", self.duration, least=1)
+        assign(self, duration=check_count("duration", self.duration, least=1))
 
     @override
     def start(self, arms: Arms, uniforms: FloatArray, normals: FloatArray) -> FloatArray:

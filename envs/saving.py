@@ -28,7 +28,7 @@ def check_state(
 
     Raises:
         ValueError: ``state`` is of an environment with other settings, or lacks an array, or one
-            has another shape.
+            has another shape, other than numbers, or numbers that are not finite.
     """
     if not isinstance(state, Mapping):
         raise ValueError(f"state must be what get_state() returned, got {type(state).__name__}")
@@ -43,7 +43,7 @@ def check_state(
     missing = [key for key in own if key not in state]
     if missing:
         raise ValueError(f"state must have the key {missing[0]!r}, got {sorted(state)}")
-    arrays = {key: np.array(state[key], dtype=array.dtype) for key, array in own.items()}
+    arrays = {key: _as_dtype(key, state[key], array.dtype) for key, array in own.items()}
     for key, array in own.items():
         if array.size == arrays[key].size == 0 and key not in open_keys:
             arrays[key] = array.copy()  # the shape of nothing does not survive JSON
@@ -53,3 +53,15 @@ def check_state(
             wanted = (*array.shape[:fixed], "any length")[: array.ndim]
             raise ValueError(f"state[{key!r}] must have shape {wanted}, got {shape}")
     return arrays
+
+
+def _as_dtype(key: str, value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A copy of ``value`` with ``dtype``, which must not change a number."""
+    try:
+        array = np.array(value, dtype=dtype)
+        right = np.array_equal(array, np.asarray(value)) and bool(np.isfinite(array).all())
+    except (TypeError, ValueError, OverflowError):
+        right = False
+    if not right:
+        raise ValueError(f"state[{key!r}] must hold finite numbers of dtype {dtype}")
+    return array

@@ -12,6 +12,7 @@ Your own: subclass :class:`Schedule` as a frozen dataclass and write :meth:`Sche
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from .arguments import check_count, check_probability
+from .arguments import assign, check_count, check_probability
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -90,7 +91,7 @@ class Hazard(Schedule):
     step_uniforms: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_probability("probability", self.probability)
+        assign(self, probability=check_probability("probability", self.probability))
 
     @override
     def changes(
@@ -118,9 +119,12 @@ class Periodic(Schedule):
     step_uniforms: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_count("period", self.period, least=1)
-        check_count("jitter", self.jitter, least=0)
-        check_count("phase", self.phase, least=-1)
+        assign(
+            self,
+            period=check_count("period", self.period, least=1),
+            jitter=check_count("jitter", self.jitter, least=0),
+            phase=check_count("phase", self.phase, least=-1),
+        )
         if self.jitter >= self.period:
             raise ValueError(f"jitter must be below period={self.period}, got {self.jitter}")
         if self.phase >= self.period:
@@ -157,8 +161,9 @@ class AtSteps(Schedule):
     steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        steps = tuple(check_count("steps", step, least=1) for step in self.steps)
-        object.__setattr__(self, "steps", steps)
+        if not isinstance(self.steps, Iterable):
+            raise TypeError(f"steps must be a sequence of integers, got {self.steps!r}")
+        assign(self, steps=tuple(check_count("steps", step, least=1) for step in self.steps))
 
     @override
     def changes(
@@ -188,9 +193,12 @@ class Bursts(Schedule):
     step_uniforms: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        check_probability("rate", self.rate)
-        check_count("length", self.length, least=1)
-        check_probability("probability", self.probability)
+        assign(
+            self,
+            rate=check_probability("rate", self.rate),
+            length=check_count("length", self.length, least=1),
+            probability=check_probability("probability", self.probability),
+        )
 
     @override
     def start(self, uniforms: FloatArray) -> FloatArray:
@@ -224,7 +232,7 @@ class Reactive(Schedule):
     reactive: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_count("patience", self.patience, least=1)
+        assign(self, patience=check_count("patience", self.patience, least=1))
 
     @override
     def start(self, uniforms: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from typing_extensions import Unpack
 
 from . import drifts, restless, schedules
-from .arguments import check_count
+from .arguments import assign, check_count, check_flag
 from .arms import Arms
 from .bandit_world import BanditWorld
 from .drifts import Drift, Recur, Resample
@@ -71,24 +71,34 @@ class BanditSettings:
             values["schedule"] = parse_part("schedule", values["schedule"], Schedule)
         if "drift" in values:
             values["drift"] = parse_part("drift", values["drift"], Drift)
-        if values.get("mean_values") is not None:
-            values["mean_values"] = tuple(values["mean_values"])
         contexts = values.get("num_contexts")
         if contexts is not None:
             drift = values.get("drift", Resample())
             if drift not in (Resample(), Recur(contexts)):
                 raise ValueError(f"num_contexts needs drift=Resample(), got {drift}")
             values["drift"] = Recur(contexts)
-        settings = cls(**values)
-        settings.check()
-        return settings
+        return cls(**values)
 
-    def check(self) -> None:
-        """Raises an error if the settings do not fit together."""
-        self.drift.check(self.family)
+    def __post_init__(self) -> None:
+        """Checks that the settings fit together; equal ones then also print alike."""
+        arms, drift = self.family, self.drift
+        drift.check(arms)
+        assign(
+            self,
+            num_arms=arms.num_arms,
+            noise_std=arms.noise_std,
+            dependent=arms.dependent,
+            mean_values=arms.mean_values,
+            num_contexts=drift.num_contexts if isinstance(drift, Recur) else None,
+            cue_size=check_count("cue_size", self.cue_size, least=1),
+            observe_time=check_flag("observe_time", self.observe_time),
+            terminate_on_horizon=check_flag("terminate_on_horizon", self.terminate_on_horizon),
+        )
+        if self.max_episode_steps is not None:
+            horizon = check_count("max_episode_steps", self.max_episode_steps, least=1)
+            assign(self, max_episode_steps=horizon)
         if self.cue not in (None, "one_hot", "barcode"):
             raise ValueError(f'cue must be None, "one_hot" or "barcode", got {self.cue!r}')
-        check_count("cue_size", self.cue_size, least=1)
         if self.cue is not None and not isinstance(self.drift, Recur):
             raise ValueError(f"cue={self.cue!r} needs contexts that recur: set num_contexts")
         if self.cue == "barcode" and isinstance(self.drift, Recur):
@@ -100,8 +110,6 @@ class BanditSettings:
                     f"cue_size must be at least {least} for {contexts} contexts, "
                     f"got {self.cue_size}"
                 )
-        if self.max_episode_steps is not None:
-            check_count("max_episode_steps", self.max_episode_steps, least=1)
         for name in ("observe_time", "terminate_on_horizon"):
             if getattr(self, name) and self.max_episode_steps is None:
                 raise ValueError(f"{name}=True needs max_episode_steps, got None")
@@ -133,7 +141,6 @@ class BanditSettings:
             drift = parse_part("options['drift']", options["drift"], Drift)
             if drift != self.drift and Recur in (type(drift), type(self.drift)):
                 raise ValueError(f"options['drift'] cannot replace {self.drift} by {drift}")
-            drift.check(self.family)
         return replace(self, schedule=schedule, drift=drift)
 
     def observation_space(self) -> spaces.Box:

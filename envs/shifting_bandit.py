@@ -119,9 +119,10 @@ class ShiftingBandit(gym.Env[NDArray[Any], np.int64]):
     - ``cue_size``: length of a barcode. Default 16.
     - ``observe_time``: whether the observation has the time. Default False.
     - ``max_episode_steps``: steps of an episode, or None for endless ones. Default 200.
-      ``gymnasium.make`` applies its own argument of this name from outside, so that
-      ``observe_time`` and ``terminate_on_horizon``, which need the number, are errors there; they
-      work with ``gymnasium.make_vec`` and with this class.
+      ``gymnasium.make`` applies its own argument of this name from outside (there None is the
+      registered number, and -1 stands for endless), so that ``observe_time`` and
+      ``terminate_on_horizon``, which need the number, are errors there; they work with
+      ``gymnasium.make_vec`` and with this class.
     - ``terminate_on_horizon``: see *Episode end*. Default False.
     - ``render_mode``: None (default), ``"ansi"`` or ``"rgb_array"``.
 
@@ -258,12 +259,15 @@ class ShiftingBandit(gym.Env[NDArray[Any], np.int64]):
         """What the world will do from the current step on, as arrays (T, ...).
 
         Args:
-            num_steps: T; by default ``max_episode_steps``, or 200 where that is None.
+            num_steps: T, at least 1; by default ``max_episode_steps``, or 200 where that is None.
 
         Raises:
-            ValueError: The world depends on the actions (reactive schedule, rested drift).
+            TypeError, ValueError: ``num_steps`` is not what it must be, or the world depends on
+                the actions (reactive schedule, rested drift).
         """
-        return self._world.foresee(num_steps or self._horizon or 200).only()
+        if num_steps is None:
+            num_steps = self._horizon or 200
+        return self._world.foresee(num_steps).only()
 
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Everything that the episode's future depends on, as a flat dict of numpy arrays."""
@@ -277,11 +281,16 @@ class ShiftingBandit(gym.Env[NDArray[Any], np.int64]):
         """Restores what :meth:`get_state` returned; steps then follow bit for bit.
 
         Raises:
-            ValueError: The state is of an environment with other settings, or incomplete.
+            ValueError: The state is of an environment with other settings, incomplete, or broken;
+                nothing has changed then.
         """
         arrays = check_state(self.get_state(), state, OPEN_KEYS)
+        elapsed, taken = int(arrays["elapsed"]), int(arrays["clock"] - arrays["first"][0])
+        if elapsed not in (_OVER, taken):
+            raise ValueError(f"state['elapsed'] must be {_OVER} or {taken}, got {elapsed}")
+        self._world.check_state(arrays, np.array([elapsed == _OVER]), self._horizon)
         self._world.set_state(arrays)
-        self._elapsed = int(arrays["elapsed"])
+        self._elapsed = elapsed
         self._snapshot = None
         generator = self._world.streams.generators[0]
         if generator is not None:

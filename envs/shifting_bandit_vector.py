@@ -45,8 +45,9 @@ class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDA
         autoreset_mode: What happens after the end of an episode, as in Gymnasium.
             ``NEXT_STEP``: the next step ignores the action, starts the new episode and returns
             reward 0. ``SAME_STEP``: the step that ends an episode already returns the first
-            observation and info of the new one; ``info["final_obs"]`` and ``info["final_info"]``
-            hold the last ones. ``DISABLED``: the user resets, and stepping on is an error.
+            observation and info of the new one (with regret 0); ``info["final_obs"]`` and
+            ``info["final_info"]`` hold the last ones. ``DISABLED``: the user resets, and
+            stepping on is an error.
         arguments: Those of :class:`ShiftingBandit`.
 
     ``reset(options={"reset_mask": mask})`` resets only where ``mask`` (num_envs,) is True; the
@@ -105,7 +106,8 @@ class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDA
         """Starts episodes in all sub-environments, or in those of ``options["reset_mask"]``.
 
         Raises:
-            TypeError, ValueError: An option is not what it must be; nothing has changed then.
+            TypeError, ValueError: A seed or an option is not what it must be; nothing has changed
+                then.
             ResetNeeded: The very first reset is a partial one.
         """
         world = self._world
@@ -121,7 +123,10 @@ class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDA
                 raise ValueError("options['schedule'] and ['drift'] cannot go with a reset_mask")
             world = settings.make_world(self.num_envs, world.streams)
         episode = parse_episode(world, options, worlds)
-        self._seed(seed, worlds)
+        seeds = self._parse_seed(seed)
+        if seeds is not None:
+            for index in worlds.tolist():
+                world.streams.seed(index, seeds[index])
         self.settings, self._world = settings, world
 
         infos = self._start(worlds, episode)
@@ -201,12 +206,15 @@ class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDA
         """What the worlds will do from the current step on, as arrays (T, N, ...).
 
         Args:
-            num_steps: T; by default ``max_episode_steps``, or 200 where that is None.
+            num_steps: T, at least 1; by default ``max_episode_steps``, or 200 where that is None.
 
         Raises:
-            ValueError: The worlds depend on the actions, or an episode is over.
+            TypeError, ValueError: ``num_steps`` is not what it must be, the worlds depend on the
+                actions, or an episode is over.
         """
-        return self._world.foresee(num_steps or self.settings.max_episode_steps or 200)
+        if num_steps is None:
+            num_steps = self.settings.max_episode_steps or 200
+        return self._world.foresee(num_steps)
 
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Everything that future steps depend on, as a flat dict of numpy arrays."""
@@ -225,9 +233,12 @@ class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDA
         """Restores what :meth:`get_state` returned; steps then follow bit for bit.
 
         Raises:
-            ValueError: The state is of an environment with other settings, or incomplete.
+            ValueError: The state is of an environment with other settings, incomplete, or broken;
+                nothing has changed then.
         """
         arrays = check_state(self.get_state(), state, OPEN_KEYS)
+        over = arrays["waiting"] | ~arrays["running"]
+        self._world.check_state(arrays, over, self.settings.max_episode_steps)
         self._world.set_state(arrays)
         self._observations = arrays["observations"]
         self._running = bool(arrays["running"])
@@ -238,20 +249,22 @@ class ShiftingBanditVector(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDA
 
     # ------------------------------------------------------------------ inside
 
-    def _seed(self, seed: int | Sequence[int | None] | None, worlds: NDArray[np.int64]) -> None:
+    def _parse_seed(self, seed: Any) -> list[int | None] | None:
+        """A seed for each sub-environment, or None where none is given; changes no world."""
         if seed is None:
-            return
+            return None
         if isinstance(seed, (int, np.integer)):
-            super().reset(seed=int(seed))
-            seeds: Sequence[int | None] = range(seed, seed + self.num_envs)
-        elif isinstance(seed, (Sequence, np.ndarray)) and not isinstance(seed, str):
-            seeds = [None if one is None else int(one) for one in seed]
-        else:
+            first = check_count("seed", seed, least=0)
+            super().reset(seed=first)
+            return list(range(first, first + self.num_envs))
+        if not isinstance(seed, (Sequence, np.ndarray)) or isinstance(seed, str):
             raise TypeError(f"seed must be an integer, a list of integers or None, got {seed!r}")
-        if len(seeds) != self.num_envs:
-            raise ValueError(f"seed must be one integer or {self.num_envs}, got {len(seeds)}")
-        for index in worlds.tolist():
-            self._world.streams.seed(index, seeds[index])
+        if len(seed) != self.num_envs:
+            raise ValueError(f"seed must be one integer or {self.num_envs}, got {len(seed)}")
+        return [
+            None if one is None else check_count(f"seed[{index}]", one, least=0)
+            for index, one in enumerate(seed)
+        ]
 
     def _check_actions(self, actions: Any) -> NDArray[np.int64]:
         actions = np.asarray(actions)

@@ -33,6 +33,12 @@ ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"noise_std": "1"}, TypeError, "noise_std must be a number, got '1'"),
     ({"mean_values": [0.1, 0.9]}, ValueError, r"mean_values must have shape \(5,\), got \(2,\)"),
     ({"mean_values": [2] * 5}, ValueError, r"mean_values of Bernoulli arms must be in \[0, 1\]"),
+    ({"mean_values": 0.5}, ValueError, r"mean_values must have shape \(5,\), got \(\)"),
+    ({"mean_values": "0.5"}, TypeError, "mean_values must be an array of numbers, got '0.5'"),
+    ({"mean_values": [[1], [0, 1]]}, TypeError, "mean_values must be an array of numbers, got"),
+    ({"dependent": "no"}, TypeError, "dependent must be True or False, got 'no'"),
+    ({"observe_time": "no"}, TypeError, "observe_time must be True or False, got 'no'"),
+    ({"terminate_on_horizon": 1}, TypeError, "terminate_on_horizon must be True or False, got 1"),
     (
         {"mean_values": [0.1] * 5, "dependent": True},
         ValueError,
@@ -100,6 +106,7 @@ PARTS: list[tuple[Callable[[], Any], str]] = [
     (lambda: Periodic(5, phase=-2), "phase must be at least -1"),
     (lambda: AtSteps((0,)), "steps must be at least 1, got 0"),
     (lambda: AtSteps((1.5,)), "steps must be an integer, got 1.5"),  # type: ignore[arg-type]
+    (lambda: AtSteps(5), "steps must be a sequence of integers, got 5"),  # type: ignore[arg-type]
     (lambda: Bursts(length=0), "length must be at least 1"),
     (lambda: Bursts(rate=2), "rate must be a probability"),
     (lambda: Reactive(0), "patience must be at least 1"),
@@ -110,6 +117,7 @@ PARTS: list[tuple[Callable[[], Any], str]] = [
     (lambda: Sinusoid(period=-1), "period must be positive"),
     (lambda: Interpolate(0), "duration must be at least 1"),
     (lambda: Rotting(1.0), r"decay must be in \[0, 1\)"),
+    (lambda: Rotting("1"), "decay must be a number, got '1'"),  # type: ignore[arg-type]
 ]
 
 
@@ -127,6 +135,17 @@ def test_parts_read_their_own_text() -> None:
     mapping = {"type": "Periodic", "period": 9}
     assert ShiftingBandit(schedule=mapping).settings.schedule == Periodic(9)
     assert ShiftingBandit(schedule="Never").settings.schedule != Hazard()
+
+
+def test_foresee_wants_a_positive_number_of_steps() -> None:
+    for env in (ShiftingBandit(), ShiftingBanditVector(2)):
+        env.reset(seed=0)
+        for wrong in (0, -1):
+            with pytest.raises(ValueError, match=f"num_steps must be at least 1, got {wrong}"):
+                env.foresee(wrong)
+        with pytest.raises(TypeError, match=r"num_steps must be an integer, got 2\.5"):
+            env.foresee(2.5)  # type: ignore[arg-type]
+        assert [len(env.foresee(steps).means) for steps in (None, 1)] == [200, 1]
 
 
 SCALAR: list[tuple[Any, type[Exception], str]] = [

@@ -56,6 +56,8 @@ class Broken(ShiftingBanditVector):
             truncs = truncs.astype(int)
         elif kind == "missing key":
             del infos["context"]
+        elif kind == "missing scalar key":
+            del infos["regret"]
         elif kind == "info shape":
             infos["changed"] = infos["changed"][:, None]
         elif kind == "info dtype":
@@ -105,6 +107,7 @@ class Broken(ShiftingBanditVector):
         ("nan", "rewards must be finite"),
         ("flag dtype", "truncations must have kind b"),
         ("missing key", "infos must have the key 'context'"),
+        ("missing scalar key", "infos must have the key 'regret' of the scalar environment's info"),
         ("info shape", r"infos\['changed'\] must be an array of shape"),
         ("info dtype", r"infos\['context'\] must have a dtype of kind 'iu'"),
         ("regret", r"infos\['regret'\] must not be negative"),
@@ -129,6 +132,25 @@ def test_broken_promises_are_found(
     monkeypatch.setattr(Broken, "kind", kind)
     with pytest.raises(AssertionError, match=message):
         check_vector_env(Broken(), lambda: ShiftingBandit(**SHORT), num_steps=60)
+
+
+class Nested(gym.Wrapper[Any, Any, Any, Any]):
+    """Puts a dict into the info."""
+
+    def reset(self, **kwargs: Any) -> Any:
+        observation, info = self.env.reset(**kwargs)
+        return observation, {**info, "more": {"context": info["context"]}}
+
+    def step(self, action: Any) -> Any:
+        *output, info = self.env.step(action)
+        return (*output, {**info, "more": {"context": info["context"]}})
+
+
+def test_infos_may_hold_infos() -> None:
+    def scalar() -> gym.Env[Any, Any]:
+        return Nested(ShiftingBandit(**SHORT))
+
+    check_vector_env(gym.vector.SyncVectorEnv([scalar] * 2), scalar, num_steps=60)
 
 
 def test_the_unbroken_environment_passes() -> None:

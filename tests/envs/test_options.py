@@ -154,6 +154,36 @@ def test_seeds_may_be_a_list() -> None:
         envs.reset(seed=1.5)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("seed", "error", "message"),
+    [
+        ([7, -1, 2], ValueError, r"seed\[1\] must be at least 0, got -1"),
+        ([0.5, 1.5, 2.5], TypeError, r"seed\[0\] must be an integer, got 0\.5"),
+        (np.array([7.0, 1.0, 2.0]), TypeError, r"seed\[0\] must be an integer"),
+        ([7, 1, True], TypeError, r"seed\[2\] must be an integer, got True"),
+        (-1, ValueError, "seed must be at least 0, got -1"),
+        ("123", TypeError, "seed must be an integer, a list of integers or None, got '123'"),
+    ],
+    ids=str,
+)
+def test_wrong_seeds_change_nothing(seed: Any, error: type[Exception], message: str) -> None:
+    envs = ShiftingBanditVector(3)
+    envs.reset(seed=0)
+    before = envs.get_state()
+    with pytest.raises(error, match=message):
+        envs.reset(seed=seed)
+    np.testing.assert_equal(envs.get_state(), before)
+
+
+def test_seeds_may_be_numpys_or_none() -> None:
+    envs, same = ShiftingBanditVector(2), ShiftingBanditVector(2)
+    envs.reset(seed=np.array([4, 5]))  # type: ignore[arg-type]
+    same.reset(seed=np.int64(4))  # type: ignore[arg-type]
+    np.testing.assert_equal(envs.foresee(), same.foresee())
+    envs.reset(seed=[None, 5])
+    np.testing.assert_array_equal(envs.foresee().means[:, 1], same.foresee().means[:, 1])
+
+
 def test_unseeded_worlds_differ() -> None:
     starts = [ShiftingBandit() for _ in range(2)]
     for env in starts:
@@ -165,11 +195,14 @@ def test_unseeded_worlds_differ() -> None:
     assert not np.array_equal(world.means[:, 0], world.means[:, 1])
 
 
-WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
+WRONG: list[tuple[Any, type[Exception], str]] = [
     ({"mean": MEANS}, ValueError, r"options must have keys among means, .*, got 'mean'"),
     ({"means": MEANS[:4]}, ValueError, r"options\['means'\] must have shape \(5,\)"),
     ({"means": [0.1, 0.2, 0.3, 0.4, 1.5]}, ValueError, r"options\['means'\] of Bernoulli"),
     ({"means": [0.1, 0.2, 0.3, 0.4, np.nan]}, ValueError, r"options\['means'\] must be finite"),
+    ({"means": ["a"]}, TypeError, r"options\['means'\] must be an array of numbers, got \['a'\]"),
+    ({"change_times": [[1], [2, 3]]}, TypeError, r"options\['change_times'\] must be an array of"),
+    ([1, 2], TypeError, r"options must be a dict or None, got \[1, 2\]"),
     ({"change_times": [0, 3]}, ValueError, r"options\['change_times'\] must be at least 1"),
     ({"change_times": [1.5]}, TypeError, r"options\['change_times'\] must be integers"),
     ({"change_times": [[[1]]]}, ValueError, r"options\['change_times'\] must have shape \(M,\)"),
@@ -182,9 +215,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("options", "error", "message"), WRONG, ids=lambda value: str(value)[:40])
-def test_wrong_options_change_nothing(
-    options: dict[str, Any], error: type[Exception], message: str
-) -> None:
+def test_wrong_options_change_nothing(options: Any, error: type[Exception], message: str) -> None:
     for env in (ShiftingBandit(), ShiftingBanditVector(2)):
         env.reset(seed=0)
         before: Any = env.get_state()

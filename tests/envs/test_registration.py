@@ -70,6 +70,35 @@ def test_make_and_make_vec_play_the_same_worlds(horizon: int) -> None:
     )
 
 
+def test_endless_worlds() -> None:
+    """None and -1 mean different things to ``gym.make`` and to ``gym.make_vec``."""
+    env_id = "driftwise/ShiftingBandit-v0"
+    for env, ends in (
+        (gym.make(env_id, max_episode_steps=None), True),
+        (gym.make(env_id, max_episode_steps=-1), False),
+        (ShiftingBandit(max_episode_steps=None), False),
+    ):
+        env.reset(seed=0)
+        assert any(env.step(0)[3] for _ in range(200)) == ends
+    envs = gym.make_vec(env_id, num_envs=2, max_episode_steps=None)
+    envs.reset(seed=0)
+    assert not any(envs.step(np.zeros(2, int))[3].any() for _ in range(450))
+
+
+def test_the_last_regret_is_in_final_info() -> None:
+    envs = gym.make_vec(
+        "driftwise/ShiftingBandit-v0",
+        num_envs=2,
+        max_episode_steps=1,
+        autoreset_mode=AutoresetMode.SAME_STEP,
+    )
+    means = [0.1, 0.9, 0.5, 0.5, 0.5]
+    envs.reset(seed=0, options={"means": means})
+    infos = envs.step(np.array([0, 2]))[4]
+    assert infos["final_info"]["regret"].tolist() == [0.9 - 0.1, 0.9 - 0.5]
+    assert infos["regret"].tolist() == [0.0, 0.0]
+
+
 def test_the_horizon_cannot_be_guessed() -> None:
     for name in ("observe_time", "terminate_on_horizon"):
         arguments: dict[str, Any] = {name: True}

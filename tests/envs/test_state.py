@@ -135,6 +135,85 @@ def test_states_of_other_environments(vector: bool, others: dict[str, Any]) -> N
     np.testing.assert_equal(env.get_state(), before)
 
 
+EQUAL: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"schedule": Hazard(1)}, {"schedule": Hazard(1.0)}),
+    ({"schedule": Hazard(np.float64(0.25))}, {"schedule": "Hazard(0.25)"}),
+    ({"schedule": Periodic(np.int64(9))}, {"schedule": Periodic(9)}),
+    ({"drift": Rotting(0, np.float32(0.5))}, {"drift": Rotting(0.0, 0.5)}),
+    ({"drift": RandomWalk(1)}, {"drift": "RandomWalk(1.0)"}),
+    ({"noise_std": 1, "arms": "gaussian"}, {"arms": "gaussian"}),
+    ({"mean_values": np.array([0, 1, 0, 0, 1])}, {"mean_values": [0.0, 1.0, 0.0, 0.0, 1.0]}),
+    ({"dependent": np.True_, "num_arms": np.int32(5)}, {"dependent": True}),
+    ({"num_contexts": np.int64(3), "cue_size": np.int64(16)}, {"drift": "Recur(3)"}),
+    ({"max_episode_steps": np.int64(200), "observe_time": np.False_}, {}),
+]
+
+
+@pytest.mark.parametrize("vector", [False, True])
+@pytest.mark.parametrize(("one", "other"), EQUAL, ids=str)
+def test_equal_arguments_take_each_others_states(
+    vector: bool, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    env, same = make(vector, **one), make(vector, **other)
+    env.reset(seed=0)
+    same.set_state(env.get_state())
+    np.testing.assert_equal(run(same, 20, vector), run(env, 20, vector))
+    settings = env.settings
+    assert repr(settings) == repr(same.settings)
+    again = make(vector, schedule=repr(settings.schedule), drift=repr(settings.drift)).settings
+    assert (again.schedule, again.drift) == (settings.schedule, settings.drift)
+
+
+BROKEN: list[tuple[str, Any, str]] = [
+    ("clock", 500, r"state\['clock'\] must be from 0 to 200, got 500"),
+    ("clock", -1, r"state\['clock'\] must be from 0 to 200, got -1"),
+    ("clock", 1.5, r"state\['clock'\] must hold finite numbers of dtype int64"),
+    ("clock", "ten", r"state\['clock'\] must hold finite numbers"),
+    ("drawn", [500], r"state\['drawn'\] must be from 10 to 200 while .* running, got 500"),
+    ("drawn", [9], r"state\['drawn'\] must be from 10 to 200 while .* running, got 9"),
+    ("generators", [[-1] * 6], r"state\['generators'\] must hold finite numbers of dtype uint64"),
+    ("contexts", np.full((1, 3, 5), np.nan), r"state\['contexts'\] must hold finite numbers"),
+    ("drift_state", [[3.0]], r"state\['drift_state'\] must be contexts in \[0, 3\), got 3 to 3"),
+    ("trace_context", np.full((201, 1), -2), r"state\['trace_context'\] must be contexts in"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "message"), BROKEN, ids=lambda value: str(value)[:30])
+def test_states_with_impossible_numbers(key: str, value: Any, message: str) -> None:
+    for env in (
+        ShiftingBandit(num_contexts=3, cue="barcode"),
+        ShiftingBanditVector(1, num_contexts=3, cue="barcode"),
+    ):
+        env.reset(seed=0)
+        for _ in range(10):
+            env.step(np.array([0]) if isinstance(env, ShiftingBanditVector) else 0)
+        before: dict[str, Any] = env.get_state()
+        broken = {**before, key: value}
+        if key == "clock" and isinstance(value, int):  # consistent but for the clock
+            broken["first"] = np.array([value - 10])
+            if "elapsed" in broken:
+                broken["elapsed"] = np.array(10)
+        with pytest.raises(ValueError, match=message) as caught:
+            env.set_state(broken)
+        assert "\n" not in str(caught.value)
+        np.testing.assert_equal(env.get_state(), before)
+
+
+def test_states_out_of_an_episodes_bounds() -> None:
+    env, envs = ShiftingBandit(max_episode_steps=30), ShiftingBanditVector(2, max_episode_steps=30)
+    env.reset(seed=0)
+    envs.reset(seed=0)
+    with pytest.raises(ValueError, match=r"state\['elapsed'\] must be -1 or 0, got 7"):
+        env.set_state({**env.get_state(), "elapsed": 7})
+    with pytest.raises(ValueError, match=r"state\['first'\] must be from -29 to 0 .*, got -30"):
+        env.set_state({**env.get_state(), "elapsed": 30, "first": [-30]})
+    with pytest.raises(ValueError, match=r"state\['first'\] must be from -29 to 0 .*, got 1"):
+        envs.set_state({**envs.get_state(), "first": [0, 1]})
+    fresh = ShiftingBanditVector(2, max_episode_steps=30).get_state()
+    with pytest.raises(ValueError, match=r"state\['drawn'\] must be from 0 to 200"):
+        envs.set_state({**fresh, "running": True})
+
+
 def test_broken_states() -> None:
     env, wide = ShiftingBanditVector(2), ShiftingBanditVector(3)
     env.reset(seed=0)
