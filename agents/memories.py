@@ -11,10 +11,16 @@ MemoryFactory = Callable[..., SequenceMemory]
 
 
 def fast_weights(
-    width: int, *, num_layers: int = 2, key_size: int = 16, decay: bool = True, **layer: Any
+    width: int,
+    *,
+    num_layers: int = 2,
+    num_slots: int = 4,
+    key_size: int = 16,
+    decay: bool = True,
+    **layer: Any,
 ) -> SequenceMemory:
     """A residual stack of :class:`~driftwise.memory.SparseFastWeights` layers, with decay."""
-    layer |= {"key_size": key_size, "decay": decay}
+    layer |= {"num_slots": num_slots, "key_size": key_size, "decay": decay}
     return Stack(SparseFastWeights(width, **layer) for _ in range(num_layers))
 
 

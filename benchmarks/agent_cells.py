@@ -8,21 +8,29 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from driftwise.agents import HELD_OUT_WORLDS, MemoryPPO, TrainConfig, make_vector_env, play_agent
+from driftwise.agents import (
+    HELD_OUT_WORLDS,
+    MemoryPPO,
+    TrainConfig,
+    make_vector_env,
+    play_agent,
+    train_agent,
+)
 from driftwise.agents.bandits import PlayRecord, make_policy, play
-from driftwise.agents.training import make_agent
 from driftwise.evaluation import adaptation_time, dynamic_regret, recovery_curve
 
+RUNS = "runs/agents"
 NUM_WORLDS = 4_000
 WORLDS_AT_ONCE = 1_000  # bounds the memory of environments and agents
 
 
-def trained(config: TrainConfig, seed: int) -> MemoryPPO:
-    """An agent trained with a seed."""
+def trained(config: TrainConfig, seed: int, name: str) -> MemoryPPO:
+    """An agent trained with a seed, in a run folder: a killed cell goes on where it was."""
     torch.set_num_threads(1)
-    model = make_agent(dataclasses.replace(config, seed=seed))
-    model.learn(config.total_timesteps)
-    return model
+    seeded = dataclasses.replace(config, seed=seed)
+    done = train_agent(seeded, runs=RUNS, name=name, progress=False)
+    done.run.close()
+    return done.model
 
 
 def agent_plays(
@@ -32,12 +40,19 @@ def agent_plays(
     *,
     deterministic: bool = False,
 ) -> PlayRecord:
-    """An agent's record on the first held-out worlds, (num_worlds, T), one episode in each."""
+    """An agent's record on the first held-out worlds, (num_worlds, T), one episode in each.
+
+    With ``memory_reset="never"``, the last three episodes of four, (num_worlds, 3 T).
+    """
     env = make_vector_env(config.env, WORLDS_AT_ONCE, **config.env_kwargs)
-    return _joined(
-        play_agent(model, env, seed=first, deterministic=deterministic)
+    # A memory that is never reset is scored once it has one.
+    num_episodes = 4 if model.memory_reset == "never" else 1
+    record = _joined(
+        play_agent(model, env, num_episodes=num_episodes, seed=first, deterministic=deterministic)
         for first in _first_worlds(num_worlds)
     )
+    first_scored = record.regret.shape[1] // 4 if num_episodes > 1 else 0
+    return PlayRecord._make(column[:, first_scored:] for column in record)
 
 
 def policy_plays(
@@ -62,9 +77,9 @@ def policy_plays(
     )
 
 
-def train_and_play(config: TrainConfig, seed: int) -> dict[str, Any]:
+def train_and_play(config: TrainConfig, seed: int, name: str) -> dict[str, Any]:
     """Train, then play the held-out worlds with sampled actions, as in training."""
-    model = trained(config, seed)
+    model = trained(config, seed, name)
     greedy = agent_plays(model, config, deterministic=True)
     return {
         **measure(agent_plays(model, config)),

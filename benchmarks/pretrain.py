@@ -13,6 +13,7 @@ from importlib.resources import as_file
 
 from driftwise.agents import RECIPES, TrainConfig, save_agent, train_agent
 from driftwise.agents.agent_files import PRETRAINED
+from driftwise.benchmarks.agent_cells import RUNS
 
 AGENTS: dict[str, Callable[[], TrainConfig]] = {
     "standard-bandit-sparse": RECIPES["standard-bandit"],
@@ -25,7 +26,8 @@ def main() -> None:
     parser.add_argument("name", choices=AGENTS)
     given = parser.parse_args()
     config = AGENTS[given.name]()
-    trained = train_agent(config, name=given.name)
+    # The run of the result's cell with seed 0, which is not trained again where it is there.
+    trained = train_agent(config, runs=RUNS, name="standard_bandit-sparse")
     trained.run.close()
     command = f"python -m driftwise.benchmarks.pretrain {given.name}"
     with as_file(PRETRAINED) as folder:

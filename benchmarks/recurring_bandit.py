@@ -26,17 +26,18 @@ SETTINGS: dict[str, tuple[int, int]] = {
     "arms_20": (16, 20),
 }
 
-# Equal compute: a step of "sparse" touches 2 of 16 slots with keys of 16, so "dense" has keys of
-# 32. "dense_large" has as many fast weights as "sparse", and touches all of them at every step.
+# Fast weights never decay here, so that a step of "sparse" touches 2 of 16 slots with keys of 16:
+# as many weights as "dense" has, whose keys are 32 wide. "dense_large" has as many fast weights as
+# "sparse", and touches all of them at every step.
+SLOTS = {"decay": False, "num_slots": 16, "key_size": 16}
 AGENTS: dict[str, dict[str, Any]] = {
-    "sparse": {"memory": "sparse", "memory_kwargs": {"num_slots": 16, "top_k": 2}},
-    "dense": {"memory": "dense", "memory_kwargs": {"key_size": 32}},
-    "random_k": {
-        "memory": "sparse",
-        "memory_kwargs": {"num_slots": 16, "top_k": 2, "address": "random"},
-    },
+    "sparse": {"memory": "sparse", "memory_kwargs": SLOTS},
+    "dense": {"memory": "dense", "memory_kwargs": {"decay": False, "key_size": 32}},
+    "dense_large": {"memory": "dense", "memory_kwargs": {"decay": False, "key_size": 256}},
+    "random_k": {"memory": "sparse", "memory_kwargs": {**SLOTS, "address": "random"}},
     "gru": {"memory": "gru", "memory_kwargs": {}, "width": 100},
     "lstm": {"memory": "lstm", "memory_kwargs": {}, "width": 88},
+    "none": {"memory": "none", "memory_kwargs": {}, "width": 240},
 }
 POLICIES = ("random", "bayes_ucb")
 
@@ -49,7 +50,7 @@ def _agent(row: str, setting: str) -> TrainConfig:
 def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
     """Compute one cell."""
     if row in AGENTS:
-        return train_and_play(_agent(row, setting), seed)
+        return train_and_play(_agent(row, setting), seed, f"recurring_bandit-{row}-{setting}")
     arguments = {"hazard": 0.1} if row.startswith("bayes") else {}
     return measure(policy_plays(row, _agent(row, setting), seed, arguments))
 

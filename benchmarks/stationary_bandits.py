@@ -44,7 +44,7 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
     if row == "bayes_optimal_exact":
         return {"regret": bayes_optimal_two_arms(100).regret}
     if row in AGENTS:
-        record = agent_plays(trained(task, seed), task, NUM_WORLDS)
+        record = agent_plays(trained(task, seed, f"stationary-{row}-{setting}"), task, NUM_WORLDS)
     else:
         record = policy_plays(row, task, seed, _arguments(row, setting), NUM_WORLDS)
     return {"regret": float(record.regret.sum(axis=1).mean())}

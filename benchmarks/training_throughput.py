@@ -2,7 +2,7 @@
 
     driftwise results run training_throughput --jobs 1     # needs the extra `peers`
 
-Every cell is a process with one thread that trains on the standard bandit for about twenty seconds
+Every cell is a process with one thread that trains on the standard bandit for about ten seconds
 after a first, uncounted rollout; a seed is a repeat, and the rows of one seed run directly after
 one another. All contestants step the same fast vector environment, through our adapter, so that
 only the algorithms differ. Where SB3's defaults say nothing (ours), the memory is the default one.
@@ -21,18 +21,19 @@ from stable_baselines3.common.callbacks import BaseCallback
 from driftwise.agents import MemoryPPO, SB3VecEnv, make_vector_env
 from driftwise.tracking import Result
 
-SECONDS = 20.0
+SECONDS = 10.0
 
 SETTINGS: dict[str, dict[str, Any]] = {
     # SB3's defaults for recurrent policies, with 8 environments.
     "sb3_default": {"num_envs": 8, "n_steps": 128, "batch_size": 128, "n_epochs": 10},
     "default": {"num_envs": 64, "n_steps": 200, "batch_size": 3200, "n_epochs": 3},
 }
-# At the first setting each keeps its own sizes; at the second, all are 48 wide.
+# At the first setting each keeps its own default sizes; at the second, all are 48 wide.
 RECURRENT: dict[str, dict[str, Any]] = {
     "sb3_default": {},
     "default": {"lstm_hidden_size": 48, "net_arch": [48]},
 }
+FEED_FORWARD: dict[str, dict[str, Any]] = {"sb3_default": {}, "default": {"net_arch": [48, 48]}}
 LSTM_SIZE = {"sb3_default": 256, "default": 48}
 
 
@@ -53,7 +54,8 @@ def _recurrent_ppo(setting: str, env: SB3VecEnv, arguments: dict[str, Any]) -> B
 
 
 def _ppo(setting: str, env: SB3VecEnv, arguments: dict[str, Any]) -> BaseAlgorithm:
-    return PPO("MlpPolicy", env, device="cpu", **arguments)
+    policy = FEED_FORWARD[setting]
+    return PPO("MlpPolicy", env, device="cpu", policy_kwargs=policy, **arguments)
 
 
 ROWS: dict[str, Callable[[str, SB3VecEnv, dict[str, Any]], BaseAlgorithm]] = {
@@ -98,7 +100,8 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
 
 def config(row: str, setting: str) -> Mapping[str, Any]:
     """What decides the numbers of a cell."""
-    return {"sizes": SETTINGS[setting], "seconds": SECONDS, "version": 1}
+    networks = [RECURRENT[setting], FEED_FORWARD[setting], LSTM_SIZE[setting]]
+    return {"sizes": SETTINGS[setting], "networks": networks, "seconds": SECONDS, "version": 1}
 
 
 RESULT = Result(

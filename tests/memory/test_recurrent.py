@@ -148,8 +148,10 @@ def test_bad_sizes(memory: Any) -> None:
         memory(3, 0)
     with pytest.raises(ValueError, match="input_size must be at least 1, got 0"):
         memory(0, 3)
-    with pytest.raises(ValueError, match="input_size must be a positive integer, got -1"):
+    with pytest.raises(ValueError, match="input_size must be at least 1, got -1"):
         memory(-1, 3)
+    with pytest.raises(TypeError, match=r"hidden_size must be an integer, got 3\.5"):
+        memory(3, 3.5)
     assert type(memory(np.int64(3), np.int32(3)).input_size) is int
     if memory is not NoMemory:
         with pytest.raises(ValueError, match="num_layers must be at least 1, got 0"):

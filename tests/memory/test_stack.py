@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from driftwise.memory import GRU, LSTM, SparseFastWeights, Stack
 
@@ -20,16 +21,18 @@ def test_bad_layers() -> None:
         Stack([])
     with pytest.raises(ValueError, match=r"one common input and output size, got \[3, 4\]"):
         Stack([LSTM(3, 4), LSTM(4, 4)])
+    with pytest.raises(TypeError, match=r"layers must be memories .*, got a torch\.nn\..*\.GRU"):
+        Stack([nn.GRU(4, 4)])  # type: ignore[list-item]
 
 
 def test_a_state_of_another_stack_is_refused() -> None:
     stack = Stack([SparseFastWeights(4), SparseFastWeights(4)])
     state = stack.initial_state(2)
-    with pytest.raises(ValueError, match="state must have 2 parts, one for each memory, got 1"):
+    with pytest.raises(ValueError, match="state must have 2 parts, as .* makes it, got 1"):
         stack(torch.randn(2, 5, 4), state[:1])
-    with pytest.raises(ValueError, match="state must have 2 parts, one for each memory, got 1"):
+    with pytest.raises(ValueError, match="state must have 2 parts, as .* makes it, got 1"):
         stack.step(torch.randn(2, 4), state[:1])
     with pytest.raises(
-        TypeError, match=r"state must be of type FastWeightState, .* got a LSTMState"
+        TypeError, match=r"state\.0 must be of type FastWeightState, .* got a LSTMState"
     ):
         stack.step(torch.randn(2, 4), (LSTM(4, 4).initial_state(2), state[1]))

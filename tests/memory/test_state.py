@@ -97,6 +97,12 @@ def test_write_rows_is_pure_and_inverts_select_rows() -> None:
     assert_same(select_rows(written, [0, 2]), select_rows(state, [0, 2]))
 
 
+def test_write_rows_keeps_the_dtype() -> None:
+    (written,) = write_rows((torch.zeros(2, 2),), [1], (torch.ones(1, 2, dtype=torch.bfloat16),))
+    assert written.dtype is torch.float32
+    assert written.tolist() == [[0.0, 0.0], [1.0, 1.0]]
+
+
 def test_write_rows_is_differentiable_in_both() -> None:
     old = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
     new = torch.randn(1, 2, dtype=torch.float64, requires_grad=True)

@@ -1,0 +1,47 @@
+"""The definitions of the results: whole, comparable, and true to what they say."""
+
+import importlib
+
+import pytest
+
+from driftwise.agents.bandits import POLICIES
+from driftwise.agents.training import make_agent
+from driftwise.benchmarks import recurring_bandit, smn_ablation, standard_bandit
+from driftwise.scripts.results import RESULTS
+from driftwise.tracking import Result
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_every_cell_has_a_configuration(name):
+    result = importlib.import_module(f"driftwise.benchmarks.{name}").RESULT
+    assert isinstance(result, Result)
+    assert result.name == name
+    cells = result.cells(seeds=[0])
+    assert cells
+    assert len({result.config_hash(cell.row, cell.setting) for cell in cells}) == len(cells)
+
+
+def test_agents_of_the_standard_bandit_are_of_equal_size():
+    for row in standard_bandit.AGENTS:
+        model = make_agent(standard_bandit._agent(row))
+        size = sum(p.numel() for p in model.policy.parameters())
+        assert size == pytest.approx(42_000, rel=0.03), row
+
+
+def test_classic_policies_exist():
+    assert set(standard_bandit.POLICIES) <= POLICIES.keys()
+
+
+def test_dense_touches_as_many_fast_weights_as_sparse():
+    sparse, dense, large = (
+        make_agent(recurring_bandit._agent(row, "default")).policy.memory.layers[0]
+        for row in ("sparse", "dense", "dense_large")
+    )
+    assert sparse.top_k * sparse.key_size == dense.key_size
+    assert sparse.initial.numel() == large.initial.numel()
+    assert not (sparse.decay or dense.decay or large.decay)
+
+
+def test_every_ablation_can_be_built():
+    for row in smn_ablation.ROWS:
+        make_agent(smn_ablation._agent(row))
