@@ -44,7 +44,8 @@ def recurring_bandit(num_contexts: int = 16, num_arms: int = 5) -> TrainConfig:
         },
         num_envs=64,
         n_steps=400,
-        memory_kwargs={"num_slots": 16},
+        total_timesteps=3_072_000,
+        memory_kwargs={"num_slots": 16, "decay": False},
     )
 
 

@@ -2,8 +2,9 @@
 
 Two questions, answered on one thread of the CPU (or on ``--device``), without a learning task:
 
-- Is capacity nearly free? Time of one step of ``SparseFastWeights`` (without gradients, in place,
-  as in a rollout) for growing ``num_slots`` at fixed ``top_k``, and its ratio to the fewest slots.
+- What does capacity cost? Time of one step of ``SparseFastWeights`` (without gradients, in place,
+  as in a rollout) for growing ``num_slots`` at fixed ``top_k``, and its ratio to the fewest slots:
+  as it is, and with ``decay=True``, which acts on all slots (``sparse_decay``).
 - What does training cost? Inputs per second of ``forward`` and backward over whole sequences, for
   every memory, without resets and with resets at random steps.
 
@@ -71,8 +72,9 @@ def step_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Microseconds per step of a batch, and ratios to the fewest slots within a round."""
     contestants: Contestants = {}
     for slots in args.slots:
-        sparse = SparseFastWeights(args.width, num_slots=slots)
-        contestants["sparse", f"slots_{slots}"] = rollout(sparse, args)
+        for row, decay in (("sparse", False), ("sparse_decay", True)):
+            sparse = SparseFastWeights(args.width, num_slots=slots, decay=decay)
+            contestants[row, f"slots_{slots}"] = rollout(sparse, args)
     others: dict[str, SequenceMemory] = {
         "dense": SparseFastWeights(args.width, num_slots=1, top_k=1),
         "gru": GRU(args.width, args.width),
@@ -84,11 +86,12 @@ def step_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
     for (row, setting), times in seconds.items():
         rows.append(summary(row, setting, "step_us", [1e6 * t / args.steps for t in times]))
-    fewest = seconds["sparse", f"slots_{args.slots[0]}"]
-    for slots in args.slots[1:]:
-        times = seconds["sparse", f"slots_{slots}"]
-        ratios = [time / base for time, base in zip(times, fewest, strict=True)]
-        rows.append(summary("sparse", f"slots_{slots}", "step_time_ratio", ratios))
+    for row in ("sparse", "sparse_decay"):
+        fewest = seconds[row, f"slots_{args.slots[0]}"]
+        for slots in args.slots[1:]:
+            times = seconds[row, f"slots_{slots}"]
+            ratios = [time / base for time, base in zip(times, fewest, strict=True)]
+            rows.append(summary(row, f"slots_{slots}", "step_time_ratio", ratios))
     return rows
 
 
@@ -111,6 +114,7 @@ def sequence_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     width = args.width
     memories: dict[str, SequenceMemory] = {
         "sparse": SparseFastWeights(width),
+        "sparse_decay": SparseFastWeights(width, decay=True),
         "sparse_stack": Stack([SparseFastWeights(width), SparseFastWeights(width)]),
         "dense": SparseFastWeights(width, num_slots=1, top_k=1),
         "gru": GRU(width, width),

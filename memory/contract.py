@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from numbers import Integral
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from .state import State, children, map_state, tensors, where_rows
+from .state import State, map_state, tensors, where_rows
 
 
 class SequenceMemory(nn.Module, ABC):
@@ -163,8 +163,7 @@ class SequenceMemory(nn.Module, ABC):
             self._state_like = map_state(
                 lambda part: torch.empty(part.shape, device="meta"), self.initial_state(1)
             )
-        _check_part("state", state, self._state_like, x.shape[0])
-        if any(part.dtype is not x.dtype and part.is_floating_point() for part in tensors(state)):
+        if not _check_part("state", state, self._state_like, x):
             self._check_state_dtype(state, x)
 
     def _check_state_dtype(self, state: State, x: Tensor) -> None:
@@ -179,30 +178,40 @@ class SequenceMemory(nn.Module, ABC):
                 )
 
 
-def _check_part(name: str, part: State, like: State, rows: int) -> None:
-    """Check a part of a state against its counterpart in an initial state."""
+def _check_part(name: str, part: State, like: State, x: Tensor) -> bool:
+    """Check a part of a state against its counterpart in an initial state.
+
+    Returns:
+        Whether the dtypes are clear: those of x, or no floating point.
+    """
     if isinstance(like, Tensor):
         if not isinstance(part, Tensor):
             raise _wrong_type(name, Tensor, part)
-        if part.shape[1:] != like.shape[1:] or part.ndim == 0:
+        shape = part.shape
+        if shape[1:] != like.shape[1:] or not shape:
             inner = "".join(f", {size}" for size in like.shape[1:])
-            raise ValueError(f"{name} must have shape (B{inner}), got {tuple(part.shape)}")
-        if part.shape[0] != rows:
+            raise ValueError(f"{name} must have shape (B{inner}), got {tuple(shape)}")
+        if shape[0] != x.shape[0]:
             raise ValueError(
-                f"state must have the batch size of x, {rows}, "
-                f"got a tensor of shape {tuple(part.shape)}"
+                f"state must have the batch size of x, {x.shape[0]}, "
+                f"got a tensor of shape {tuple(shape)}"
             )
-        return
+        return part.dtype is x.dtype or not part.is_floating_point()
     if not isinstance(part, type(like)):
         raise _wrong_type(name, type(like), part)
     if len(part) != len(like):
         raise ValueError(
             f"{name} must have {len(like)} parts, as initial_state() makes it, got {len(part)}"
         )
-    for (key, inner_like), (other, inner) in zip(children(like), children(part), strict=True):
-        if key != other:
-            raise ValueError(f"{name} must have a part {key!r} in this place, got {other!r}")
-        _check_part(f"{name}.{key}", inner, inner_like, rows)
+    keys: Any = range(len(like))
+    if isinstance(like, dict):
+        keys = like.keys()
+        if part.keys() != keys:
+            raise ValueError(f"{name} must have the keys {list(keys)}, got {list(part)}")
+    clear = True
+    for inner, key in zip(getattr(like, "_fields", keys), keys, strict=True):
+        clear &= _check_part(f"{name}.{inner}", part[key], like[key], x)
+    return clear
 
 
 def check_sizes(**sizes: int) -> None:

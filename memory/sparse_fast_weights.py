@@ -28,15 +28,17 @@ class SparseFastWeights(SequenceMemory):
     only the K largest entries are not zero: their softmax, scaled to unit length, through which
     alone gradients flow. With K = 1 that would be the constant 1; there the gradient is the one of
     the chosen slot's probability, ``1 + p - stop_gradient(p)`` with p its softmax over all G slots
-    (straight-through), so that the choice is learned too. With kappa = a ⊗ k and rho = b ⊗ q, both in R^(G k), it writes
+    (straight-through), so that the choice is learned too. With kappa = a ⊗ k and rho = b ⊗ q, both
+    in R^(G k), it writes
 
         F_t = F_{t-1} + beta kappa ⊗ (v - F_{t-1}ᵀ kappa)
 
     and then reads ``F_tᵀ rho``. A write touches K of G slots, so what the other slots hold is safe
-    from it, and capacity grows with G at nearly no cost in time. ``num_slots=1, top_k=1`` is the
-    dense delta rule (DeltaNet; Schlag et al. 2021). The output is the sum of the slow path, a linear map of the
-    input, and the fast path, a linear map of the reads and of the errors ``v - F_{t-1}ᵀ kappa``:
-    the surprise of this step, from which a layer above can set its own rate.
+    from it. Capacity grows with G while the cost of a step grows little: by what it takes to make
+    G logits and to find the largest. ``num_slots=1, top_k=1`` is the dense delta rule (DeltaNet;
+    Schlag et al. 2021). The output is the sum of the slow path, a linear map of the input, and the
+    fast path, a linear map of the reads and of the errors ``v - F_{t-1}ᵀ kappa``: the surprise of
+    this step, from which a layer above can set its own rate.
 
     Args:
         input_size: D, width of the input.
@@ -109,7 +111,8 @@ class SparseFastWeights(SequenceMemory):
         self.initial = nn.Parameter(torch.zeros(num_heads, num_slots, key_size, value_size))
         bias = self.generate.bias.detach().unflatten(0, (num_heads, -1))
         key_biases, _, _, rate_bias, _ = bias.split(self._widths, -1)
-        start_as_averages(*key_biases.split(key_size, -1), rate_bias)
+        key_bias, query_bias = key_biases.split(key_size, -1)
+        start_as_averages(key_bias, query_bias, rate_bias)
         if address == "random":
             projection = torch.randn(num_heads * num_slots, input_size)
             self.register_buffer("projection", projection * (3 * input_size) ** -0.5)
@@ -128,8 +131,8 @@ class SparseFastWeights(SequenceMemory):
     ) -> tuple[Tensor, FastWeightState]:
         """One step, which computes with the selected slots only (see :class:`SequenceMemory`).
 
-        With ``in_place=True`` it also touches no others, so that, but for ``decay``, its cost does
-        not follow their number; otherwise the state is copied first.
+        With ``in_place=True`` and without ``decay`` it also touches no others; otherwise all are
+        copied or faded, at a cost that follows their number.
         """
         weights = self._check_step(x, state, start).weights
         made = self._generated(x)
@@ -141,8 +144,8 @@ class SparseFastWeights(SequenceMemory):
         if start is not None:
             weights = self._reset(weights, start)
         if made.log_decay is not None:
-            gamma = made.log_decay.exp()[:, :, None, None, None]
-            weights = self.initial + gamma * (weights - self.initial)
+            gamma = made.log_decay.exp()[:, :, None, None, None].to(weights.dtype)
+            weights = torch.lerp(self.initial, weights, gamma)
         slots = weights.flatten(0, 2)  # of all rows and heads
         joint = (made.strength.unsqueeze(-1) * made.keys.unsqueeze(-2)).flatten(-2)
         kappa, rho = joint.unsqueeze(-2).unbind(2)
@@ -154,10 +157,9 @@ class SparseFastWeights(SequenceMemory):
         error = made.value
         if self.rule == "delta":
             error = error - (kappa @ held).squeeze(-2)
-        update = kappa.mT * (made.rate.unsqueeze(-1) * error).unsqueeze(-2)
-        written = (held + update).view(-1, *slots.shape[1:])
+        written = torch.addcmul(held, kappa.mT, (made.rate.unsqueeze(-1) * error).unsqueeze(-2))
         # Not index_add_, which is slower: the slots of one address are all different.
-        slots.index_copy_(0, to_write.flatten(), written)
+        slots.index_copy_(0, to_write.flatten(), written.view(-1, *slots.shape[1:]))
 
         held = slots.index_select(0, to_read.flatten()).view(shape)
         read = (rho @ held).squeeze(-2)
@@ -254,9 +256,10 @@ def start_as_averages(key_bias: Tensor, query_bias: Tensor, rate_bias: Tensor) -
 
 def arg_top_k(logits: Tensor, k: int) -> Tensor:
     """Numbers of the k largest logits, the largest first, (..., k)."""
-    # The CPU's topk quickselects, branch by branch, unless a row is 64 k long or more. A few passes
-    # of max then take a third of its time, but for tensors so small that the number of calls counts.
-    if k > 4 or (k > 1 and (logits.shape[-1] >= 64 * k or logits.numel() <= 1024)):
+    # The CPU's topk keeps a heap where a row is longer than 64 k, and else quickselects, which
+    # takes up to three times as long as k passes of max (mispredicted branches: measure on fresh
+    # numbers). Of the smallest tensors, what counts is the number of calls.
+    if k > 4 or (k > 1 and (logits.shape[-1] > 64 * k or logits.numel() <= 1024)):
         return logits.topk(k, -1).indices
     found = [logits.max(-1, keepdim=True).indices]
     while len(found) < k:

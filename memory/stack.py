@@ -27,10 +27,8 @@ class Stack(SequenceMemory):
         layers = list(layers)
         for layer in layers:
             if not isinstance(layer, SequenceMemory):
-                kind = type(layer)
-                raise TypeError(
-                    f"layers must be memories (SequenceMemory), got a {kind.__module__}.{kind.__name__}"
-                )
+                kind = f"{type(layer).__module__}.{type(layer).__name__}"
+                raise TypeError(f"layers must be memories (SequenceMemory), got a {kind}")
         widths = {width for layer in layers for width in (layer.input_size, layer.output_size)}
         if len(widths) != 1:
             raise ValueError(

@@ -59,16 +59,6 @@ def tensors(state: State) -> Iterator[Tensor]:
         raise _not_a_state(state)
 
 
-def children(state: State) -> Iterator[tuple[Any, State]]:
-    """Yield the parts of a container with their names: fields, keys or positions."""
-    if isinstance(state, dict):
-        yield from state.items()
-    elif isinstance(state, (tuple, list)):
-        yield from zip(getattr(state, "_fields", range(len(state))), state, strict=True)
-    else:
-        raise _not_a_state(state)
-
-
 def detach(state: State) -> State:
     """Cut the state from the graph that made it (truncated back-propagation through time)."""
     return map_state(Tensor.detach, state)
@@ -171,7 +161,13 @@ def _named_tensors(state: State, prefix: str) -> Iterator[tuple[str, Tensor]]:
     if isinstance(state, Tensor):
         yield prefix[:-1], state
         return
-    for key, node in children(state):
+    if isinstance(state, dict):
+        parts = iter(state.items())
+    elif isinstance(state, (tuple, list)):
+        parts = zip(getattr(state, "_fields", range(len(state))), state, strict=True)
+    else:
+        raise _not_a_state(state)
+    for key, node in parts:
         yield from _named_tensors(node, f"{prefix}{key}.")
 
 

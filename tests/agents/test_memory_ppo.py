@@ -301,7 +301,7 @@ def test_a_two_armed_bandit_is_learned_in_seconds(memory):
         ({"batch_size": 80}, "divides the 96 steps of a rollout, got 80"),
         ({"memory": "elephant"}, "memory must be one of sparse, dense, gru, lstm, none"),
         ({"memory_kwargs": {"num_slot": 4}}, "memory_kwargs do not fit 'sparse'.*num_slot"),
-        ({"memory_kwargs": {"top_k": 9}}, "top_k must be at most num_slots=8, got 9"),
+        ({"memory_kwargs": {"top_k": 9}}, "top_k must be at most num_slots=4, got 9"),
     ],
 )
 def test_bad_arguments(small_agent, arguments, message):

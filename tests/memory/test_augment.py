@@ -240,7 +240,7 @@ def test_options_and_sizes() -> None:
     assert network.initial_state(5)[0].hidden.shape == (5, 2, 6)
     with pytest.raises(ValueError, match=r"x must have shape \(B, T, input_size=4\)"):
         network(torch.randn(2, 5, 7))
-    with pytest.raises(ValueError, match="state must have 1 parts, as .* makes it, got 2"):
+    with pytest.raises(ValueError, match=r"state must have 1 parts, as .* makes it, got 2"):
         network(torch.randn(2, 5, 4), network.initial_state(2) * 2)
     half = augment(mlp().to(torch.bfloat16), ["0"], memory=NoMemory)
     assert {weight.dtype for weight in half.parameters()} == {torch.bfloat16}

@@ -228,7 +228,7 @@ def test_states_need_not_be_contiguous(name: str) -> None:
         state = memory(torch.randn(2, 3, 3, dtype=torch.float64))[1]
         expected = named(*memory.step(x, clone(state)))
         for in_place in (False, True):
-            other = map_state(lambda part: clone(part.mT).mT if part.ndim > 2 else part, state)
+            other = map_state(lambda part: clone(part.transpose(0, 1)).transpose(0, 1), state)
             found = named(*memory.step(x, other, in_place=in_place))
             for part, value in expected.items():
                 torch.testing.assert_close(found[part], value, rtol=1e-12, atol=1e-12)

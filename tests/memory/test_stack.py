@@ -28,9 +28,9 @@ def test_bad_layers() -> None:
 def test_a_state_of_another_stack_is_refused() -> None:
     stack = Stack([SparseFastWeights(4), SparseFastWeights(4)])
     state = stack.initial_state(2)
-    with pytest.raises(ValueError, match="state must have 2 parts, as .* makes it, got 1"):
+    with pytest.raises(ValueError, match=r"state must have 2 parts, as .* makes it, got 1"):
         stack(torch.randn(2, 5, 4), state[:1])
-    with pytest.raises(ValueError, match="state must have 2 parts, as .* makes it, got 1"):
+    with pytest.raises(ValueError, match=r"state must have 2 parts, as .* makes it, got 1"):
         stack.step(torch.randn(2, 4), state[:1])
     with pytest.raises(
         TypeError, match=r"state\.0 must be of type FastWeightState, .* got a LSTMState"

@@ -99,7 +99,7 @@ def test_an_environment_without_regret(run, tmp_path):
     [
         (["--env", "driftwise/Elephant-v0"], "env: Environment `Elephant` doesn't exist"),
         (["--memory", "elephant"], "memory must be one of sparse, dense, gru, lstm, none"),
-        (["--memory-kwargs", '{"top_k": 9}'], "top_k must be at most num_slots=8, got 9"),
+        (["--memory-kwargs", '{"top_k": 9}'], "top_k must be at most num_slots=4, got 9"),
         (["--sequence-length", "7"], "sequence_length must divide n_steps"),
         (["--env-kwargs", '{"num_arms": 0}'], "num_arms must be at least"),
         (["--num-minibatches", "7"], "num_minibatches must divide"),
