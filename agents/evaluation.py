@@ -13,6 +13,7 @@ from ..evaluation import (
     share_of_gap,
 )
 from .bandits import PlayRecord, make_policy, play
+from .bandits.tuned import TUNED
 from .memory_ppo import MemoryPPO
 from .plain_spaces import check_same_spaces
 from .play_agent import episode_returns, play_agent
@@ -21,7 +22,15 @@ from .worlds import HELD_OUT_WORLDS, make_vector_env
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-POLICIES = ("random", "ucb1", "thompson", "discounted_thompson", "discounted_ucb", "bayes_ucb")
+POLICIES = (
+    "random",
+    "ucb1",
+    "thompson",
+    "discounted_thompson",
+    "discounted_ucb",
+    "discounted_ucb_posterior",
+    "bayes_ucb",
+)
 """Classic policies that a trained agent is compared with, unless others are asked for."""
 
 
@@ -56,6 +65,8 @@ def play_all(
 ) -> dict[str, PlayRecord]:
     """Let everybody play one episode in each of the same worlds.
 
+    The classic policies have the constants tuned for the standard bandit.
+
     Args:
         agents: trained agents by name.
         policies: names of classic policies (:data:`driftwise.agents.bandits.POLICIES`).
@@ -76,7 +87,8 @@ def play_all(
         raise ValueError(f"agents must have names of their own, got {sorted(names)}")
     records = {}
     for name in policies:
-        policy = make_policy(name, int(arms.n), num_worlds, seed=seed)
+        tuned = TUNED["standard_bandit"].get(name, {})
+        policy = make_policy(name, int(arms.n), num_worlds, seed=seed, **tuned)
         records[name] = play(policy, env, num_episodes=1, seed=seed)
     for name, model in agents.items():
         records[name] = play_agent(model, env, seed=seed)

@@ -32,7 +32,11 @@ def finish_run(trained: Trained, config: TrainConfig) -> str:
         "num_parameters": sum(p.numel() for p in model.policy.parameters()),
     }
     if has_regret(config.env, config.env_kwargs):
-        records = play_all({config.memory: model}, POLICIES, config.env, config.env_kwargs)
+        # Most classic policies are for rewards in [0, 1].
+        names = (
+            POLICIES if config.env_kwargs.get("arms", "bernoulli") == "bernoulli" else ("random",)
+        )
+        records = play_all({config.memory: model}, names, config.env, config.env_kwargs)
         scores = score(records)
         title = f"{config.env}: 1,000 held-out worlds"
         run.save_figure("regret", plot_records(records, title))
