@@ -11,7 +11,7 @@ def two_arms() -> TrainConfig:
         env_kwargs={"num_arms": 2},
         num_envs=64,
         n_steps=200,
-        total_timesteps=768_000,
+        total_timesteps=1_408_000,
     )
 
 
