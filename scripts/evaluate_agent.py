@@ -76,7 +76,7 @@ def main(arguments: Sequence[str]) -> None:
     print(evaluation.format_scores(scores, title))
     if given.figure is not None:
         given.figure.parent.mkdir(parents=True, exist_ok=True)
-        evaluation.plot_records(records, title).savefig(given.figure)
+        evaluation.plot_records(records, title).savefig(given.figure, dpi=200)
     if given.report is not None:
         write_json(given.report, {"env": given.env, "scores": [line._asdict() for line in scores]})
 
