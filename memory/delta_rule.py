@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -165,6 +166,13 @@ def chunked(
 
     final = current.unflatten(-2, (slots, -1))
     return torch.cat(reads, 2).transpose(1, 2), torch.cat(errors, 2).transpose(1, 2), final
+
+
+def log_decay(made: Tensor) -> Tensor:
+    """log gamma from what the slow weights generate; gamma begins near 1: sigmoid(4) = 0.98."""
+    # Below exp(-30) nothing is left of what was, and sums of larger logarithms would lose those
+    # next to them to rounding.
+    return F.logsigmoid(made + 4.0).clamp(min=-30.0)
 
 
 def _split(x: Tensor | None, chunk_size: int, count: int) -> Sequence[Tensor | None]:

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .contract import SequenceMemory, check_sizes
-from .delta_rule import Writes, chunked
+from .delta_rule import Writes, chunked, log_decay
+from .kernels import FastWeightSizes, fast_weights, fast_weights_step, has_kernel
 
 
 class FastWeightState(NamedTuple):
@@ -103,14 +104,18 @@ class SparseFastWeights(SequenceMemory):
         self.key_size, self.value_size = key_size, value_size
         self.rule, self.decay, self.address, self.chunk_size = rule, decay, address, chunk_size
 
-        logits = num_slots if num_slots > 1 and address == "learned" else 0
-        self._widths = [2 * key_size, value_size, 2 * logits, 1, int(decay)]
-        self.generate = nn.Linear(input_size, num_heads * sum(self._widths))
+        self._sizes = FastWeightSizes(
+            num_slots, top_k, key_size, value_size, rule == "additive", decay
+        )
+        logits = 2 * num_slots if num_slots > 1 else 0
+        self._widths = [2 * key_size, value_size, logits, 1, int(decay)]
+        generated = [2 * key_size, value_size, logits if address == "learned" else 0, 1, int(decay)]
+        self.generate = nn.Linear(input_size, num_heads * sum(generated))
         self.slow = nn.Linear(input_size, self.output_size)
         self.fast = nn.Linear(2 * num_heads * value_size, self.output_size, bias=False)
         self.initial = nn.Parameter(torch.zeros(num_heads, num_slots, key_size, value_size))
         bias = self.generate.bias.detach().unflatten(0, (num_heads, -1))
-        key_biases, _, _, rate_bias, _ = bias.split(self._widths, -1)
+        key_biases, _, _, rate_bias, _ = bias.split(generated, -1)
         key_bias, query_bias = key_biases.split(key_size, -1)
         start_as_averages(key_bias, query_bias, rate_bias)
         if address == "random":
@@ -135,12 +140,69 @@ class SparseFastWeights(SequenceMemory):
         copied or faded, at a cost that follows their number.
         """
         weights = self._check_step(x, state, start).weights
-        made = self._generated(x)
+        made = self._made(x)
+        fused = has_kernel(self._sizes, made, weights, self.initial)
+        if fused and torch.is_grad_enabled():
+            given = (made.unsqueeze(1), weights, None if start is None else start.unsqueeze(1))
+            out, weights = self._fused(*given)
+            return self._output(x, out.squeeze(1)), FastWeightState(weights)
         # A state that was made here for `state=None` may be written to in any case.
         if in_place or state is None:
             weights = weights.contiguous()
         else:
             weights = weights.clone(memory_format=torch.contiguous_format)
+        if fused:
+            out = fast_weights_step(self._sizes, made, weights, self.initial, start)
+        else:
+            out, weights = self._step(self._read_off(made), weights, start)
+        return self._output(x, out), FastWeightState(weights)
+
+    def forward(
+        self, x: Tensor, state: FastWeightState | None = None, starts: Tensor | None = None
+    ) -> tuple[Tensor, FastWeightState]:
+        """A whole sequence (see :class:`SequenceMemory`): in chunks of parallel work, or on a CPU
+        with a compiler, one step after the other by a kernel."""
+        self._check(2, x, state, starts)  # makes no state for None, which `chunked` does without
+        made = self._made(x)
+        weights = None if state is None else state.weights
+        tensors = (made, self.initial) if weights is None else (made, self.initial, weights)
+        if has_kernel(self._sizes, *tensors):
+            if weights is None:
+                weights = self.initial.expand(len(x), *self.initial.shape)
+            out, weights = self._fused(made, weights, starts)
+        else:
+            out, weights = self._chunked(made, weights, self.initial, starts)
+        return self._output(x, out), FastWeightState(weights)
+
+    def _fused(
+        self, made: Tensor, weights: Tensor, starts: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Reads and errors (B, T, H, 2 v), and the weights at the end, by the kernel."""
+        return fast_weights(self._sizes, self._chunked, made, weights, self.initial, starts)
+
+    def _chunked(
+        self, made: Tensor, weights: Tensor | None, initial: Tensor, starts: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The same in torch, on any device."""
+        parts = self._read_off(made)
+        key, query = parts.keys.unbind(-2)
+        shape = (*parts.slot.shape[:-1], self.num_slots)
+        dense = parts.strength.new_zeros(shape).scatter(-1, parts.slot, parts.strength)
+        address, read_address = dense.unbind(-2)
+        reads, errors, weights = chunked(
+            Writes(key, address, parts.value, parts.rate, query, read_address, parts.log_decay),
+            weights,
+            initial,
+            starts,
+            additive=self.rule == "additive",
+            chunk_size=self.chunk_size,
+        )
+        return torch.cat((reads, errors), -1), weights
+
+    def _step(
+        self, made: "_Generated", weights: Tensor, start: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Reads and errors (B, H, 2 v) of one step in torch, which may overwrite ``weights``."""
         if start is not None:
             weights = self._reset(weights, start)
         if made.log_decay is not None:
@@ -149,7 +211,7 @@ class SparseFastWeights(SequenceMemory):
         slots = weights.flatten(0, 2)  # of all rows and heads
         joint = (made.strength.unsqueeze(-1) * made.keys.unsqueeze(-2)).flatten(-2)
         kappa, rho = joint.unsqueeze(-2).unbind(2)
-        first = torch.arange(0, len(slots), self.num_slots, device=x.device)
+        first = torch.arange(0, len(slots), self.num_slots, device=slots.device)
         to_write, to_read = (made.slot + first.view(*kappa.shape[:2], 1, 1)).unbind(2)
         shape = (*kappa.shape[:2], kappa.shape[-1], self.value_size)
 
@@ -163,48 +225,27 @@ class SparseFastWeights(SequenceMemory):
 
         held = slots.index_select(0, to_read.flatten()).view(shape)
         read = (rho @ held).squeeze(-2)
-        return self._output(x, read, error), FastWeightState(weights)
+        return torch.cat((read, error), -1), weights
 
-    def forward(
-        self, x: Tensor, state: FastWeightState | None = None, starts: Tensor | None = None
-    ) -> tuple[Tensor, FastWeightState]:
-        """A whole sequence, in chunks of parallel work (see :class:`SequenceMemory`)."""
-        self._check(2, x, state, starts)  # makes no state for None, which `chunked` does without
-        made = self._generated(x)
-        key, query = made.keys.unbind(-2)
-        shape = (*made.slot.shape[:-1], self.num_slots)
-        dense = made.strength.new_zeros(shape).scatter(-1, made.slot, made.strength)
-        address, read_address = dense.unbind(-2)
-        reads, errors, weights = chunked(
-            Writes(key, address, made.value, made.rate, query, read_address, made.log_decay),
-            None if state is None else state.weights,
-            self.initial,
-            starts,
-            additive=self.rule == "additive",
-            chunk_size=self.chunk_size,
-        )
-        return self._output(x, reads, errors), FastWeightState(weights)
-
-    def _generated(self, x: Tensor) -> "_Generated":
-        """What the slow weights make of inputs (..., D)."""
+    def _made(self, x: Tensor) -> Tensor:
+        """What the slow weights make of inputs (..., D), (..., H, W); `_widths` are of its parts."""
         made = self.generate(x).unflatten(-1, (self.num_heads, -1))
-        keys, value, logits, rate, decay = made.split(self._widths, -1)
-        if self.address == "random":
+        if self.address == "random" and self.num_slots > 1:
+            first, last = made.tensor_split([2 * self.key_size + self.value_size], -1)
             logits = F.linear(x, self.projection).unflatten(-1, (self.num_heads, -1))
-            logits = torch.cat((logits, logits), -1)
+            made = torch.cat((first, logits, logits, last), -1)
+        return made
+
+    def _read_off(self, made: Tensor) -> "_Generated":
+        keys, value, logits, rate, decay = made.split(self._widths, -1)
         slot, strength = self._addressed(logits.unflatten(-1, (2, logits.shape[-1] // 2)))
-        log_decay = None
-        if self.decay:
-            # gamma begins near 1: sigmoid(4) = 0.98. Below exp(-30) nothing is left of what was,
-            # and sums of larger logarithms would lose those next to them to rounding.
-            log_decay = F.logsigmoid(decay.squeeze(-1) + 4.0).clamp(min=-30.0)
         return _Generated(
             keys=F.normalize(F.silu(keys.unflatten(-1, (2, self.key_size))), dim=-1),
             slot=slot,
             strength=strength,
             value=value,
             rate=rate.squeeze(-1).sigmoid(),
-            log_decay=log_decay,
+            log_decay=log_decay(decay.squeeze(-1)) if self.decay else None,
         )
 
     def _addressed(self, logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -228,8 +269,8 @@ class SparseFastWeights(SequenceMemory):
             weights[start] = self.initial
         return weights
 
-    def _output(self, x: Tensor, reads: Tensor, errors: Tensor) -> Tensor:
-        return self.slow(x) + self.fast(torch.cat((reads, errors), -1).flatten(-2))
+    def _output(self, x: Tensor, reads_and_errors: Tensor) -> Tensor:
+        return self.slow(x) + self.fast(reads_and_errors.flatten(-2))
 
 
 class _Generated(NamedTuple):
