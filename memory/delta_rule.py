@@ -169,7 +169,7 @@ def chunked(
 
 
 def log_decay(made: Tensor) -> Tensor:
-    """log gamma from what the slow weights generate; gamma begins near 1: sigmoid(4) = 0.98."""
+    """Logarithm of gamma from what the slow weights generate; begins near sigmoid(4) = 0.98."""
     # Below exp(-30) nothing is left of what was, and sums of larger logarithms would lose those
     # next to them to rounding.
     return F.logsigmoid(made + 4.0).clamp(min=-30.0)

@@ -160,8 +160,11 @@ class SparseFastWeights(SequenceMemory):
     def forward(
         self, x: Tensor, state: FastWeightState | None = None, starts: Tensor | None = None
     ) -> tuple[Tensor, FastWeightState]:
-        """A whole sequence (see :class:`SequenceMemory`): in chunks of parallel work, or on a CPU
-        with a compiler, one step after the other by a kernel."""
+        """A whole sequence (see :class:`SequenceMemory`).
+
+        In chunks of parallel work; on a CPU that has a C compiler, by a kernel that goes through
+        the steps one by one, several times as fast.
+        """
         self._check(2, x, state, starts)  # makes no state for None, which `chunked` does without
         made = self._made(x)
         weights = None if state is None else state.weights
@@ -174,9 +177,7 @@ class SparseFastWeights(SequenceMemory):
             out, weights = self._chunked(made, weights, self.initial, starts)
         return self._output(x, out), FastWeightState(weights)
 
-    def _fused(
-        self, made: Tensor, weights: Tensor, starts: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def _fused(self, made: Tensor, weights: Tensor, starts: Tensor | None) -> tuple[Tensor, Tensor]:
         """Reads and errors (B, T, H, 2 v), and the weights at the end, by the kernel."""
         return fast_weights(self._sizes, self._chunked, made, weights, self.initial, starts)
 
@@ -228,7 +229,7 @@ class SparseFastWeights(SequenceMemory):
         return torch.cat((read, error), -1), weights
 
     def _made(self, x: Tensor) -> Tensor:
-        """What the slow weights make of inputs (..., D), (..., H, W); `_widths` are of its parts."""
+        """What the slow weights make of inputs (..., D): (..., H, W), in parts of `_widths`."""
         made = self.generate(x).unflatten(-1, (self.num_heads, -1))
         if self.address == "random" and self.num_slots > 1:
             first, last = made.tensor_split([2 * self.key_size + self.value_size], -1)

@@ -1,10 +1,14 @@
 """Compiling a C file into a library of functions, once per machine."""
 
+import atexit
 import ctypes
 import hashlib
 import os
+import shlex
+import shutil
 import subprocess
 import tempfile
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -28,48 +32,71 @@ def cache_folder() -> Path:
 
 
 @cache
-def compiled(source: Path, **defines: str | int) -> ctypes.CDLL | None:
+def compiled(source: Path, **macros: str | int) -> ctypes.CDLL | None:
     """The functions of a C file, compiled for this processor.
 
     Args:
         source: the file.
-        **defines: macros.
+        **macros: what to define.
 
     Returns:
-        The library, or None where there is no compiler, where compiling fails, or where the
-        environment variable ``DRIFTWISE_KERNELS`` is 0.
+        The library, or None where there is no compiler, where it fails (with a warning), or where
+        the environment variable ``DRIFTWISE_KERNELS`` is 0.
     """
     native = None if os.environ.get("DRIFTWISE_KERNELS") == "0" else _native()
     if native is None:
         return None
     compiler, target, machine = native
-    macros = [f"-D{name}={value}" for name, value in sorted(defines.items())]
-    command = [compiler, *FLAGS, *target, *macros]
+    defines = [f"-D{name}={value}" for name, value in sorted(macros.items())]
+    command = [*compiler, *FLAGS, *target, *defines]
     # The folder may be shared by machines whose processors differ.
     key = "\n".join((machine, *command)).encode() + source.read_bytes()
     name = f"{source.stem}-{hashlib.sha256(key).hexdigest()[:20]}.so"
-    folder = cache_folder()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / name).exists():
-            # Renamed when whole: another process may be compiling, or looking for, the same.
-            with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                made = Path(scratch) / name
-                subprocess.run(
-                    [*command, str(source), "-o", str(made), "-lm"], check=True, capture_output=True
-                )
-                made.replace(folder / name)
-        return ctypes.CDLL(str(folder / name))
-    except (OSError, subprocess.CalledProcessError):
+        try:
+            return _load_or_compile(command, source, cache_folder() / name)
+        except OSError:  # no room or no right to write there
+            return _load_or_compile(command, source, Path(_own_folder()) / name)
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = getattr(error, "stderr", None) or str(error)
+        warnings.warn(
+            f"{source.name} was not compiled, and slower torch code runs instead "
+            f"(DRIFTWISE_KERNELS=0 silences this): {reason.strip()}",
+            stacklevel=2,
+        )
         return None
 
 
+def _load_or_compile(command: list[str], source: Path, library: Path) -> ctypes.CDLL:
+    library.parent.mkdir(parents=True, exist_ok=True)
+    if not library.exists():
+        # Renamed when whole: another process may be compiling, or looking for, the same.
+        with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
+            made = Path(scratch) / library.name
+            subprocess.run(
+                [*command, str(source), "-o", str(made), "-lm"],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            made.replace(library)
+    return ctypes.CDLL(str(library))
+
+
 @cache
-def _native() -> tuple[str, list[str], str] | None:
+def _own_folder() -> str:
+    """A folder of this process, removed at its end."""
+    folder = tempfile.mkdtemp(prefix="driftwise-kernels-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@cache
+def _native() -> tuple[list[str], list[str], str] | None:
     """The compiler, its option for this processor, and all that it then predefines."""
-    compiler = os.environ.get("CC", "cc")
+    compiler = shlex.split(os.environ.get("CC", "cc"))
     for target in (["-march=native"], ["-mcpu=native"], []):
-        command = [*compiler.split(), *target, "-dM", "-E", "-x", "c", os.devnull]
+        command = [*compiler, *target, "-dM", "-E", "-x", "c", os.devnull]
         try:
             done = subprocess.run(command, check=True, capture_output=True, text=True)
         except OSError:

@@ -44,7 +44,8 @@ static INLINE void normalise(const real *activated, Access *to, int which) {
     for (int i = 0; i < KEY; i++) square += activated[i] * activated[i];
     real norm = sqrt(square);
     to->norm[which] = norm < EPSILON ? EPSILON : norm;
-    for (int i = 0; i < KEY; i++) to->key[which][i] = activated[i] / to->norm[which];
+    real scale = 1 / to->norm[which];
+    for (int i = 0; i < KEY; i++) to->key[which][i] = activated[i] * scale;
 }
 
 /* The K largest logits, the largest first; of equal ones the first. NaN leaves valid numbers. */
@@ -80,7 +81,14 @@ static int64_t logits_at(const Writes *w, int64_t step, int which) {
     return value_at(w, step) + VALUE + which * w->slots;
 }
 
+/* Ask for memory that the next step of this head will need: the other heads' lies between. */
+static INLINE void soon(const real *first, int64_t count) {
+    for (int64_t i = 0; i < count; i += 64 / sizeof(real)) __builtin_prefetch(first + i);
+}
+
 static INLINE void decode(const Writes *w, int64_t step, Access *to) {
+    soon(w->activated + 2 * (step + w->heads) * KEY, 2 * KEY);
+    soon(w->made + (step + w->heads) * w->width, w->width);
     for (int which = 0; which < 2; which++) {
         normalise(w->activated + (2 * step + which) * KEY, to, which);
         address(w->made + logits_at(w, step, which), w, to->slot[which], to->strength[which]);
@@ -206,6 +214,9 @@ static INLINE void step_back(const Writes *w, const Gradients *d, int64_t step, 
                       real *d_strength) {
     real error[VALUE], d_error[VALUE], d_read[VALUE], pulled[VALUE] = {0};
     real d_key[2][KEY] = {{0}}, rate = w->rate[step], d_rate = 0;
+    soon(out + 2 * (step - w->heads) * VALUE, 2 * VALUE);
+    soon(d_out + 2 * (step - w->heads) * VALUE, 2 * VALUE);
+    soon(d->made + (step - w->heads) * w->width, w->width);
     memcpy(error, out + (2 * step + 1) * VALUE, sizeof(error));
     memcpy(d_read, d_out + 2 * step * VALUE, sizeof(error));
     memcpy(d_error, d_out + (2 * step + 1) * VALUE, sizeof(error));

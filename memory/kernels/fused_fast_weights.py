@@ -1,6 +1,7 @@
 """Sparse fast weights on a CPU, from what the slow weights generate to reads and errors."""
 
 import ctypes
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -87,7 +88,7 @@ def fast_weights_step(
 
 class _FastWeights(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         sizes: FastWeightSizes,
         reference: Reference,
@@ -197,9 +198,7 @@ class _Call:
         d_decay = None if self.decay is None else torch.zeros_like(self.decay)
         d_initial = torch.zeros_like(d_weights)  # of each row, so that threads do not meet
         gradients = _Gradients(*map(_pointer, (d_made, d_activated, d_rate, d_decay, d_initial)))
-        self._run(
-            self.library.backward, out, pieces, d_out, d_weights, ctypes.byref(gradients)
-        )
+        self._run(self.library.backward, out, pieces, d_out, d_weights, ctypes.byref(gradients))
         d_made[..., : 2 * self.sizes.key_size] = torch.ops.aten.silu_backward(
             d_activated, self.key_part
         )
@@ -235,7 +234,7 @@ class _Call:
         if count == 1:
             part(0)
         else:
-            list(_threads(count).map(part, range(count)))
+            list(_executor(count).map(part, range(count)))
 
 
 def _pointer(x: Tensor | None) -> ctypes.c_void_p:
@@ -249,5 +248,10 @@ def _library(dtype: torch.dtype, key_size: int, value_size: int) -> ctypes.CDLL 
 
 
 @cache
-def _threads(count: int) -> ThreadPoolExecutor:
+def _executor(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, thread_name_prefix="driftwise-kernel")
+
+
+# Threads do not live on in a forked process.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_executor.cache_clear)

@@ -3,6 +3,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from driftwise.memory import sparse_fast_weights
+from driftwise.memory.kernels import FastWeightSizes, has_kernel
+
 
 @pytest.fixture(autouse=True)
 def same_random_numbers() -> Iterator[None]:
@@ -12,3 +15,14 @@ def same_random_numbers() -> Iterator[None]:
     torch.manual_seed(0)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(params=["kernel", "torch"], scope="module")
+def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run a module's tests once with kernels, and once with the torch code they stand in for."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "torch":
+            patch.setattr(sparse_fast_weights, "has_kernel", lambda *_: False)
+        elif not has_kernel(FastWeightSizes(4, 2, 3, 2, False, False), torch.zeros(1)):
+            pytest.skip("kernels need a C compiler")
+        yield request.param

@@ -28,6 +28,8 @@ from driftwise.memory.comparison import named
 
 SMALL: dict[str, Any] = {"num_heads": 2, "num_slots": 4, "key_size": 3, "value_size": 2}
 
+pytestmark = pytest.mark.usefixtures("implementation")
+
 
 def augmented_mlp() -> SequenceMemory:
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))

@@ -13,6 +13,8 @@ from driftwise.memory import FastWeightState, SparseFastWeights
 from driftwise.memory.delta_rule import Writes, chunked, sequential
 from driftwise.memory.sparse_fast_weights import arg_top_k
 
+pytestmark = pytest.mark.usefixtures("implementation")
+
 
 def sigmoid(x: Any) -> Any:
     return 1.0 / (1.0 + np.exp(-x))
