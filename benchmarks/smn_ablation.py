@@ -25,6 +25,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "additive": {"memory_kwargs": {"rule": "additive"}},
     "no_decay": {"memory_kwargs": {"decay": False}},
     "additive_no_decay": {"memory_kwargs": {"rule": "additive", "decay": False}},
+    "straight_through": {"memory_kwargs": {"selection": "straight_through"}},
     "random_address": {"memory_kwargs": {"address": "random"}},
     "one_layer": {"memory_kwargs": {"num_layers": 1}},
     "never_reset": {"memory_reset": "never"},

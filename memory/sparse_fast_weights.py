@@ -26,11 +26,8 @@ class SparseFastWeights(SequenceMemory):
 
     From its input the layer generates, for every head, a key k and a query q (unit length, after
     SiLU), a value v, a rate beta in (0, 1), and two addresses a and b over G slots. Of an address
-    only the K largest entries are not zero: their softmax, scaled to unit length, through which
-    alone gradients flow. With K = 1 that would be the constant 1; there the gradient is the one of
-    the chosen slot's probability, ``1 + p - stop_gradient(p)`` with p its softmax over all G slots
-    (straight-through), so that the choice is learned too. With kappa = a ⊗ k and rho = b ⊗ q, both
-    in R^(G k), it writes
+    only the K largest entries are not zero (see ``selection``). With kappa = a ⊗ k and rho = b ⊗ q,
+    both in R^(G k), it writes
 
         F_t = F_{t-1} + beta kappa ⊗ (v - F_{t-1}ᵀ kappa)
 
@@ -57,12 +54,17 @@ class SparseFastWeights(SequenceMemory):
             projection of the input, a control that shows what learning them is worth. Its entries
             have the spread of the initial weights of ``nn.Linear``, so that such addresses are as
             sharp as learned ones before training.
+        selection: what the K selected slots share an access by. ``"renormalised"``: the softmax of
+            their logits, scaled to unit length, and the gradients of that. ``"straight_through"``:
+            all alike, with the gradients of their probabilities, the softmax over all G slots; so
+            with K = 1 always, where the renormalised address would be the constant 1 and the
+            choice would not be learned.
         chunk_size: steps that the parallel form solves together.
 
     Raises:
         TypeError: for sizes that are no integers.
-        ValueError: for sizes below 1, ``top_k`` above ``num_slots``, or an unknown ``rule`` or
-            ``address``.
+        ValueError: for sizes below 1, ``top_k`` above ``num_slots``, or an unknown ``rule``,
+            ``address`` or ``selection``.
     """
 
     state_type = FastWeightState
@@ -81,6 +83,7 @@ class SparseFastWeights(SequenceMemory):
         rule: str = "delta",
         decay: bool = False,
         address: str = "learned",
+        selection: str = "renormalised",
         chunk_size: int = 32,
     ) -> None:
         super().__init__(input_size, input_size if output_size is None else output_size)
@@ -100,12 +103,22 @@ class SparseFastWeights(SequenceMemory):
             raise ValueError(f"rule must be 'delta' or 'additive', got {rule!r}")
         if address not in ("learned", "random"):
             raise ValueError(f"address must be 'learned' or 'random', got {address!r}")
+        if selection not in ("renormalised", "straight_through"):
+            raise ValueError(
+                f"selection must be 'renormalised' or 'straight_through', got {selection!r}"
+            )
         self.num_heads, self.num_slots, self.top_k = num_heads, num_slots, top_k
         self.key_size, self.value_size = key_size, value_size
         self.rule, self.decay, self.address, self.chunk_size = rule, decay, address, chunk_size
 
         self._sizes = FastWeightSizes(
-            num_slots, top_k, key_size, value_size, rule == "additive", decay
+            num_slots,
+            top_k,
+            key_size,
+            value_size,
+            additive=rule == "additive",
+            decay=decay,
+            straight_through=selection == "straight_through" or top_k == 1,
         )
         logits = 2 * num_slots if num_slots > 1 else 0
         self._widths = [2 * key_size, value_size, logits, 1, int(decay)]
@@ -255,9 +268,9 @@ class SparseFastWeights(SequenceMemory):
             slot = torch.zeros(*logits.shape[:-1], 1, dtype=torch.long, device=logits.device)
             return slot, logits.new_ones(slot.shape)
         slot = arg_top_k(logits.detach(), self.top_k)
-        if self.top_k == 1:
+        if self._sizes.straight_through:
             probability = logits.softmax(-1).gather(-1, slot)
-            return slot, 1.0 + (probability - probability.detach())
+            return slot, self.top_k**-0.5 + (probability - probability.detach())
         top = logits.gather(-1, slot)
         # Scaling to unit length cancels the softmax's own normaliser.
         return slot, F.normalize((top - top[..., :1].detach()).exp(), dim=-1)

@@ -21,7 +21,7 @@ typedef REAL real;
  * query, value, the logits of both addresses (if there is more than one slot), rate, decay. Where an
  * activation function comes next, its values are given beside: */
 typedef struct {
-    int64_t length, heads, slots, top_k, additive, width;
+    int64_t length, heads, width, slots, top_k, additive, straight_through;
     const real *made;
     const real *activated;  /* (B, T, H, 2, KEY) key and query, not yet normalised */
     const real *rate;       /* (B, T, H) beta */
@@ -67,7 +67,7 @@ static INLINE void address(const real *logits, const Writes *w, int64_t *slot, r
     choose(logits, w->slots, w->top_k, slot);
     real square = 1;
     for (int64_t c = 1; c < w->top_k; c++) {
-        strength[c] = exp(logits[slot[c]] - logits[slot[0]]);
+        strength[c] = w->straight_through ? 1 : exp(logits[slot[c]] - logits[slot[0]]);
         square += strength[c] * strength[c];
     }
     real length = sqrt(square);
@@ -190,21 +190,22 @@ static INLINE void through_normalise(const real *key, real norm, const real *d_k
     for (int i = 0; i < KEY; i++) d_activated[i] = (d_key[i] - along * key[i]) / norm;
 }
 
-/* Through the address to its logits; with one slot of several, through its probability. */
+/* Through the address to its logits: that of the chosen slots, or their share of all (p below). */
 static INLINE void through_address(const real *logits, const Writes *w, const int64_t *slot,
-                            const real *strength, const real *d_strength, real *d_logits) {
-    if (w->top_k > 1) {
-        real along = 0;
+                                   const real *strength, real *d_strength, real *d_logits) {
+    real along = 0;
+    if (!w->straight_through) {
         for (int64_t c = 0; c < w->top_k; c++) along += strength[c] * d_strength[c];
         for (int64_t c = 0; c < w->top_k; c++)
             d_logits[slot[c]] = strength[c] * (d_strength[c] - along * strength[c]);
         return;
     }
     real total = 0;
-    for (int64_t g = 0; g < w->slots; g++) total += exp(logits[g] - logits[slot[0]]);
-    for (int64_t g = 0; g < w->slots; g++)
-        d_logits[g] = -d_strength[0] * exp(logits[g] - logits[slot[0]]) / (total * total);
-    d_logits[slot[0]] += d_strength[0] / total;
+    for (int64_t g = 0; g < w->slots; g++) total += d_logits[g] = exp(logits[g] - logits[slot[0]]);
+    for (int64_t g = 0; g < w->slots; g++) d_logits[g] /= total; /* p */
+    for (int64_t c = 0; c < w->top_k; c++) along += d_strength[c] *= d_logits[slot[c]];
+    for (int64_t g = 0; g < w->slots; g++) d_logits[g] *= -along;
+    for (int64_t c = 0; c < w->top_k; c++) d_logits[slot[c]] += d_strength[c];
 }
 
 /* One step backwards. `weights` are those after the step, and become those before its write (and

@@ -31,6 +31,7 @@ class FastWeightSizes(NamedTuple):
     value_size: int
     additive: bool
     decay: bool
+    straight_through: bool
 
 
 Reference = Callable[[Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
@@ -143,8 +144,9 @@ class _Writes(ctypes.Structure):
     """``Writes`` of the C file."""
 
     _fields_ = [
-        *((name, ctypes.c_int64) for name in ("length", "heads", "slots", "top_k", "additive")),
-        ("width", ctypes.c_int64),
+        *((name, ctypes.c_int64) for name in ("length", "heads", "width", "slots", "top_k")),
+        ("additive", ctypes.c_int64),
+        ("straight_through", ctypes.c_int64),
         ("made", ctypes.c_void_p),
         ("activated", ctypes.c_void_p),
         ("rate", ctypes.c_void_p),
@@ -212,7 +214,8 @@ class _Call:
         batch, length, heads, width = self.made.shape
         sizes = self.sizes
         writes = _Writes(
-            length, heads, sizes.num_slots, sizes.top_k, sizes.additive, width,
+            length, heads, width, sizes.num_slots, sizes.top_k, sizes.additive,
+            sizes.straight_through,
             *map(_pointer, (
                 self.made, self.activated, self.rate, self.decay, self.starts, self.initial
             )),

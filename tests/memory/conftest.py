@@ -23,6 +23,6 @@ def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "torch":
             patch.setattr(sparse_fast_weights, "has_kernel", lambda *_: False)
-        elif not has_kernel(FastWeightSizes(4, 2, 3, 2, False, False), torch.zeros(1)):
+        elif not has_kernel(FastWeightSizes(4, 2, 3, 2, False, False, False), torch.zeros(1)):
             pytest.skip("kernels need a C compiler")
         yield request.param

@@ -145,9 +145,11 @@ def test_gradcheck(name: str) -> None:
     assert torch.autograd.gradcheck(run, (x, weights, *parameters), fast_mode=True)
 
 
-def test_a_single_address_learns_straight_through() -> None:
-    """Gradients of a loop with strength ``1 + p - constant``, in which p is differentiable."""
-    memory = make(num_slots=5, top_k=1)
+# A single slot is always selected straight through.
+@pytest.mark.parametrize(("top_k", "selection"), [(1, "renormalised"), (3, "straight_through")])
+def test_straight_through(top_k: int, selection: str) -> None:
+    """Gradients of a loop with strength ``K^-0.5 + p - constant``, where p is differentiable."""
+    memory = make(num_slots=5, top_k=top_k, selection=selection)
     x = torch.randn(2, 6, 4, dtype=torch.float64)
     y, _ = memory(x)
     found = torch.autograd.grad(y.square().sum(), list(memory.parameters()))
@@ -159,8 +161,8 @@ def test_a_single_address_learns_straight_through() -> None:
     addresses = []
     for logits in (write, read):
         p = logits.exp() / logits.exp().sum(-1, keepdim=True)
-        chosen = torch.eye(5, dtype=torch.float64)[logits.argmax(-1)]
-        addresses.append(chosen * (1.0 + p - p.detach()))
+        chosen = (logits >= logits.topk(top_k).values[..., -1:]).double()
+        addresses.append(chosen * (top_k**-0.5 + p - p.detach()))
     writes = Writes(k, addresses[0], value, rate.squeeze(-1).sigmoid(), q, addresses[1])
     reads, errors, _ = sequential(writes, memory.initial_state(2).weights, memory.initial)
     features = torch.cat((reads, errors), -1).flatten(-2)
@@ -325,6 +327,10 @@ def test_what_is_stored_is_read_back_and_other_slots_keep_it() -> None:
         ({"chunk_size": 0}, "chunk_size must be at least 1, got 0"),
         ({"num_slots": 1}, "top_k must be at most num_slots=1, got 2"),
         ({"address": "hashed"}, "address must be 'learned' or 'random', got 'hashed'"),
+        (
+            {"selection": "soft"},
+            "selection must be 'renormalised' or 'straight_through', got 'soft'",
+        ),
         ({"rule": "oja"}, "rule must be 'delta' or 'additive', got 'oja'"),
     ],
 )

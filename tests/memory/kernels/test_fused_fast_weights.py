@@ -65,6 +65,7 @@ def test_values_and_gradients_are_those_of_the_equations(data: st.DataObject) ->
         rule=data.draw(st.sampled_from(["delta", "additive"]), "rule"),
         decay=data.draw(st.booleans(), "decay"),
         address=data.draw(st.sampled_from(["learned", "random"]), "address"),
+        selection=data.draw(st.sampled_from(["renormalised", "straight_through"]), "selection"),
     )
     length = data.draw(st.integers(1, 2 * PIECE + 3), "length")
     x = torch.randn(3, length, 4, dtype=torch.float64)
