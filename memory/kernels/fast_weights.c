@@ -150,26 +150,35 @@ static INLINE void place(Access *access, int64_t count, int64_t top_k, int64_t *
  * weights: (B, H, G, KEY, VALUE), before the first step; overwritten by those after the last.
  * out: (B, T, H, 2, VALUE), what was read and the errors.
  * saved: (B, H, ceil(T / PIECE), G, KEY, VALUE), the weights before every so many steps; or NULL.
- * slots, room: work space, as in `backward`.
+ * slots, room: work space, as in `backward` but without weights.
  */
 void forward(const Writes *w, real *all_weights, real *out, real *saved, int64_t *slots, real *room,
              int64_t first, int64_t last) {
     int64_t size = w->slots * BLOCK, pieces = (w->length + PIECE - 1) / PIECE;
-    Access access;
-    place(&access, 1, w->top_k, slots, room);
-    for (int64_t row = first; row < last; row++) {
-        real *weights = all_weights + row * size;
-        for (int64_t t = 0; t < w->length; t++) {
-            int64_t step = step_of(w, row, t);
+    int64_t end = last * w->length;
+    Access access[PIECE];
+    place(access, PIECE, w->top_k, slots, room);
+    for (int64_t from = first * w->length; from < end; from += PIECE) {
+        int64_t to = from + PIECE < end ? from + PIECE : end;
+        /* All addresses first, so that slots can be on their way while others are worked on. */
+        for (int64_t i = from; i < to; i++) {
+            const Access *next = &access[i - from];
+            decode(w, step_of(w, i / w->length, i % w->length), &access[i - from]);
+            if (w->length == 1) /* else they are near already */
+                for (int64_t c = 0; c < 2 * w->top_k; c++)
+                    soon(all_weights + i * size + next->slot[0][c] * BLOCK, BLOCK);
+        }
+        for (int64_t i = from; i < to; i++) {
+            int64_t row = i / w->length, t = i % w->length, step = step_of(w, row, t);
+            const Access *now = &access[i - from];
+            real *weights = all_weights + row * size, error[VALUE], read[VALUE] = {0};
             if (saved && t % PIECE == 0)
                 memcpy(saved + (row * pieces + t / PIECE) * size, weights, size * sizeof(real));
-            real error[VALUE], read[VALUE] = {0};
             begin(w, row, t, step, weights);
-            decode(w, step, &access);
             memcpy(error, w->made + value_at(w, step), sizeof(error));
-            if (!w->additive) product(&access, 0, w->top_k, weights, -1, error);
-            add_outer(&access, 0, w->top_k, weights, w->rate[step], error);
-            product(&access, 1, w->top_k, weights, 1, read);
+            if (!w->additive) product(now, 0, w->top_k, weights, -1, error);
+            add_outer(now, 0, w->top_k, weights, w->rate[step], error);
+            product(now, 1, w->top_k, weights, 1, read);
             memcpy(out + 2 * step * VALUE, read, sizeof(read));
             memcpy(out + (2 * step + 1) * VALUE, error, sizeof(error));
         }

@@ -200,7 +200,8 @@ class _Call:
         d_decay = None if self.decay is None else torch.zeros_like(self.decay)
         d_initial = torch.zeros_like(d_weights)  # of each row, so that threads do not meet
         gradients = _Gradients(*map(_pointer, (d_made, d_activated, d_rate, d_decay, d_initial)))
-        self._run(self.library.backward, out, pieces, d_out, d_weights, ctypes.byref(gradients))
+        arguments = (out, pieces, d_out, d_weights)
+        self._run(self.library.backward, *arguments, ctypes.addressof(gradients))
         d_made[..., : 2 * self.sizes.key_size] = torch.ops.aten.silu_backward(
             d_activated, self.key_part
         )
@@ -209,7 +210,7 @@ class _Call:
             d_made[..., -1] = d_decay * self.decay * (1 - self.decay)
         return d_made, d_initial.sum(0)
 
-    def _run(self, function: Any, *arguments: Any) -> None:
+    def _run(self, function: Any, *arguments: Tensor | int | None) -> None:
         """Call a function of the library for all rows, in several threads if that is worth it."""
         batch, length, heads, width = self.made.shape
         sizes = self.sizes
@@ -220,19 +221,17 @@ class _Call:
                 self.made, self.activated, self.rate, self.decay, self.starts, self.initial
             )),
         )  # fmt: skip
-        pointers = [_pointer(x) if isinstance(x, Tensor) or x is None else x for x in arguments]
+        pointers = [x if isinstance(x, int) else _pointer(x) for x in arguments]
         rows = batch * heads
         count = max(1, min(torch.get_num_threads(), rows * length // STEPS_PER_THREAD))
 
+        copies = (PIECE + 1) * self.initial[0].numel() if function is self.library.backward else 0
+
         def part(index: int) -> None:
-            block = self.initial[0].numel()
             slots = torch.empty(2 * PIECE * sizes.top_k, dtype=torch.int64)
-            reals = self.made.new_empty((2 * PIECE + 2) * sizes.top_k + (PIECE + 1) * block)
+            reals = self.made.new_empty((2 * PIECE + 2) * sizes.top_k + copies)
             first, last = rows * index // count, rows * (index + 1) // count
-            function(
-                ctypes.byref(writes), *pointers, _pointer(slots), _pointer(reals),
-                ctypes.c_int64(first), ctypes.c_int64(last),
-            )  # fmt: skip
+            function(writes, *pointers, _pointer(slots), _pointer(reals), first, last)
 
         if count == 1:
             part(0)
@@ -240,14 +239,20 @@ class _Call:
             list(_executor(count).map(part, range(count)))
 
 
-def _pointer(x: Tensor | None) -> ctypes.c_void_p:
-    return ctypes.c_void_p(None if x is None else x.data_ptr())
+def _pointer(x: Tensor | None) -> int | None:
+    return None if x is None else x.data_ptr()
 
 
 @cache
 def _library(dtype: torch.dtype, key_size: int, value_size: int) -> ctypes.CDLL | None:
-    sizes = {"KEY": key_size, "VALUE": value_size, "PIECE": PIECE}
-    return compiled(SOURCE, REAL=REALS[dtype], **sizes)
+    macros = {"REAL": REALS[dtype], "KEY": key_size, "VALUE": value_size, "PIECE": PIECE}
+    library = compiled(SOURCE, **macros)
+    if library is not None:
+        for function, pointers in ((library.forward, 5), (library.backward, 7)):
+            rows = (ctypes.c_int64, ctypes.c_int64)
+            function.argtypes = (ctypes.POINTER(_Writes), *[ctypes.c_void_p] * pointers, *rows)
+            function.restype = None
+    return library
 
 
 @cache
