@@ -39,7 +39,7 @@ AGENTS: dict[str, dict[str, Any]] = {
     "lstm": {"memory": "lstm", "memory_kwargs": {}, "width": 88},
     "none": {"memory": "none", "memory_kwargs": {}, "width": 240},
 }
-POLICIES = ("random", "bayes_ucb")
+POLICIES = ("random", "bayes_ucb", "recall_bayes")
 
 
 def _agent(row: str, setting: str) -> TrainConfig:

@@ -9,7 +9,7 @@ from .exact import (
 )
 from .exp3s import Exp3S
 from .glr_ucb import GLRUCB
-from .oracle import Clairvoyant
+from .oracle import Clairvoyant, RecallBayes
 from .play import PlayRecord, play
 from .policy import BanditPolicy, CountingPolicy
 from .registry import POLICIES, make_policy
@@ -38,6 +38,7 @@ __all__ = [
     "GittinsTable",
     "PlayRecord",
     "Random",
+    "RecallBayes",
     "RestartUCB",
     "Setting",
     "SlidingWindowUCB",

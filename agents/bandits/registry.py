@@ -10,7 +10,7 @@ from typing import Any
 from .change_point import BayesChangePoint
 from .exp3s import Exp3S
 from .glr_ucb import GLRUCB
-from .oracle import Clairvoyant
+from .oracle import Clairvoyant, RecallBayes
 from .policy import BanditPolicy
 from .simple import EpsilonGreedy, Random
 from .stationary import BayesOptimal, Gittins
@@ -20,6 +20,7 @@ from .ucb import KLUCB, UCB, RestartUCB, SlidingWindowUCB
 POLICIES: dict[str, Callable[..., BanditPolicy]] = {
     "random": Random,
     "clairvoyant": Clairvoyant,
+    "recall_bayes": RecallBayes,
     "restart_ucb": RestartUCB,
     "greedy": partial(EpsilonGreedy, epsilon=0.0),
     "epsilon_greedy": EpsilonGreedy,

@@ -6,6 +6,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from driftwise.agents import make_vector_env
 from driftwise.agents.bandits import TUNED, BanditPolicy, make_policy, play
 
 
@@ -123,8 +124,58 @@ def test_clairvoyant_has_no_regret(mode, lengths):
     assert not record.regret.any()
 
 
-def test_clairvoyant_says_what_it_lacks():
-    policy = make_policy("clairvoyant", 2, 1)
+RECURRING = {
+    "num_arms": 3,
+    "mean_values": [0.8, 0.3, 0.3],
+    "num_contexts": 4,
+    "schedule": "Hazard(probability=0.3)",
+    "max_episode_steps": 60,
+}
+
+
+def test_recall_bayes_keeps_the_posterior_of_every_context():
+    env = make_vector_env("driftwise/ShiftingBandit-v0", 2, **RECURRING)
+    env.reset(seed=5)
+    contexts = env.unwrapped.foresee(60).context
+    policy = make_policy("recall_bayes", 3, 2, high=0.8, low=0.3, seed=0)
+    policy.bind(env)
+    prior = {row: np.ones((4, 3)) / 3 for row in range(2)}
+    for t in range(60):
+        actions = policy.act()
+        for row in range(2):
+            posterior = prior[row][contexts[t, row]]
+            assert posterior[actions[row]] == pytest.approx(posterior.max())
+        _, rewards, _, _, info = env.step(actions)
+        policy.update(actions, rewards, info)
+        for row in range(2):
+            # If arm i is the good one, then the arm that was pulled is good or bad:
+            right = 0.8 if rewards[row] else 0.2
+            wrong = 0.3 if rewards[row] else 0.7
+            likelihood = np.where(np.arange(3) == actions[row], right, wrong)
+            posterior = prior[row][contexts[t, row]] * likelihood
+            prior[row][contexts[t, row]] = posterior / posterior.sum()
+
+
+def test_recall_bayes_is_far_better_than_what_forgets():
+    def regret(name, **arguments):
+        env = make_vector_env("driftwise/ShiftingBandit-v0", 200, **RECURRING)
+        policy = make_policy(name, 3, 200, seed=0, **arguments)
+        return play(policy, env, num_episodes=2, seed=1).regret.mean()
+
+    recall = regret("recall_bayes", high=0.8, low=0.3)
+    assert recall < 0.6 * regret("bayes_ucb", hazard=0.3)
+    # A second episode has contexts of its own: what was learnt in the first would mislead.
+    assert recall < 0.2
+
+
+def test_recall_bayes_says_what_is_wrong():
+    with pytest.raises(ValueError, match=r"0 < low < high < 1, got 0\.9 and 0\.1"):
+        make_policy("recall_bayes", 2, 1, high=0.1, low=0.9)
+
+
+@pytest.mark.parametrize("name", ["clairvoyant", "recall_bayes"])
+def test_oracles_say_what_they_lack(name):
+    policy = make_policy(name, 2, 1)
     with pytest.raises(ValueError, match=r"must be bound to its environment"):
         policy.act()
     with pytest.raises(ValueError, match=r"env must have foresee\(num_steps\)"):

@@ -307,8 +307,11 @@ def test_restart_ucb_keeps_the_first_reward_of_the_new_world_and_nothing_older()
         told.update(actions, rewards, {})
 
 
-# The clairvoyant needs an environment to look into: it is tested with `play`.
-@pytest.mark.parametrize("name", [name for name in POLICIES if name != "clairvoyant"])
+# These need an environment to look into: they are tested with `play`.
+FORESEEING = ("clairvoyant", "recall_bayes")
+
+
+@pytest.mark.parametrize("name", [name for name in POLICIES if name not in FORESEEING])
 def test_same_seed_same_actions_and_reset_forgets(name):
     num_arms = 2 if name == "bayes_optimal" else 3
     kwargs = {"horizon": 40} if name in ("gittins", "bayes_optimal") else {}
@@ -421,7 +424,7 @@ def test_unknown_and_missing_arguments_are_type_errors():
         make_policy("random", 0, 2)
 
 
-@pytest.mark.parametrize("name", [n for n in POLICIES if n not in ("random", "clairvoyant")])
+@pytest.mark.parametrize("name", [n for n in POLICIES if n not in ("random", *FORESEEING)])
 def test_bad_rewards_are_refused_before_anything_is_learnt(name):
     num_arms = 2
     kwargs = {"horizon": 9} if name in ("gittins", "bayes_optimal") else {}
