@@ -4,7 +4,8 @@ Two questions, answered on one thread of the CPU (or on ``--device``), without a
 
 - What does capacity cost? Time of one step of ``SparseFastWeights`` (without gradients, in place,
   as in a rollout) for growing ``num_slots`` at fixed ``top_k``, and its ratio to the fewest slots:
-  as it is, and with ``decay=True``, which acts on all slots (``sparse_decay``).
+  as it is, for fewer rows in the batch (``sparse_1_row``, ``sparse_8_rows``), with ``decay=True``,
+  which acts on all slots (``sparse_decay``), and in torch alone (``sparse_torch``).
 - What does training cost? Inputs per second of ``forward`` and backward over whole sequences, for
   every memory, without resets and with resets at random steps.
 
@@ -26,7 +27,15 @@ from typing import Any
 
 import torch
 
-from driftwise.memory import GRU, LSTM, NoMemory, SequenceMemory, SparseFastWeights, Stack
+from driftwise.memory import (
+    GRU,
+    LSTM,
+    NoMemory,
+    SequenceMemory,
+    SparseFastWeights,
+    Stack,
+    without_kernels,
+)
 from driftwise.tracking import machine, versions, write_json
 
 Contestants = dict[tuple[str, str], Callable[[], None]]
@@ -72,21 +81,28 @@ def step_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Microseconds per step of a batch, and ratios to the fewest slots within a round."""
     contestants: Contestants = {}
     for slots in args.slots:
-        for row, decay in (("sparse", False), ("sparse_decay", True)):
+        for row, batch, decay in (
+            ("sparse", args.batch_size, False),
+            ("sparse_1_row", 1, False),
+            ("sparse_8_rows", 8, False),
+            ("sparse_decay", args.batch_size, True),
+        ):
             sparse = SparseFastWeights(args.width, num_slots=slots, decay=decay)
-            contestants[row, f"slots_{slots}"] = rollout(sparse, args)
+            contestants[row, f"slots_{slots}"] = rollout(sparse, batch, args)
+        in_torch = rollout(SparseFastWeights(args.width, num_slots=slots), args.batch_size, args)
+        contestants["sparse_torch", f"slots_{slots}"] = without_kernels()(in_torch)
     others: dict[str, SequenceMemory] = {
         "dense": SparseFastWeights(args.width, num_slots=1, top_k=1),
         "gru": GRU(args.width, args.width),
         "lstm": LSTM(args.width, args.width),
     }
     for name, memory in others.items():
-        contestants[name, "default"] = rollout(memory, args)
+        contestants[name, "default"] = rollout(memory, args.batch_size, args)
     seconds = race(contestants, args.rounds)
     rows = []
     for (row, setting), times in seconds.items():
         rows.append(summary(row, setting, "step_us", [1e6 * t / args.steps for t in times]))
-    for row in ("sparse", "sparse_decay"):
+    for row in ("sparse", "sparse_1_row", "sparse_8_rows", "sparse_decay", "sparse_torch"):
         fewest = seconds[row, f"slots_{args.slots[0]}"]
         for slots in args.slots[1:]:
             times = seconds[row, f"slots_{slots}"]
@@ -95,10 +111,12 @@ def step_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
-def rollout(memory: SequenceMemory, args: argparse.Namespace) -> Callable[[], None]:
+def rollout(
+    memory: SequenceMemory, batch_size: int, args: argparse.Namespace
+) -> Callable[[], None]:
     memory = memory.to(args.device)
-    x = torch.randn(args.steps, args.batch_size, args.width, device=args.device)
-    state = memory.initial_state(args.batch_size)
+    x = torch.randn(args.steps, batch_size, args.width, device=args.device)
+    state = memory.initial_state(batch_size)
 
     @torch.no_grad()
     def run() -> None:
@@ -128,6 +146,9 @@ def sequence_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
         memory.to(args.device)
         contestants[name, "no_resets"] = training_pass(memory, x, None)
         contestants[name, "random_resets"] = training_pass(memory, x, starts)
+    for setting, given in (("no_resets", None), ("random_resets", starts)):
+        in_torch = training_pass(memories["sparse"], x, given)
+        contestants["sparse_torch", setting] = without_kernels()(in_torch)
     inputs = args.sequences * args.length
     return [
         summary(row, setting, "inputs_per_s", [inputs / t for t in times])

@@ -3,6 +3,7 @@
 from .augment import AugmentedNetwork, augment
 from .checking import check_memory
 from .contract import SequenceMemory
+from .kernels import without_kernels
 from .recurrent import GRU, LSTM, GRUState, LSTMState, NoMemory, NoState
 from .row_gated import RowGatedFastWeights, RowGatedState
 from .sparse_fast_weights import FastWeightState, SparseFastWeights
@@ -43,5 +44,6 @@ __all__ = [
     "select_rows",
     "unflatten_state",
     "where_rows",
+    "without_kernels",
     "write_rows",
 ]

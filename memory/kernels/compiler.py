@@ -40,10 +40,9 @@ def compiled(source: Path, **macros: str | int) -> ctypes.CDLL | None:
         **macros: what to define.
 
     Returns:
-        The library, or None where there is no compiler, where it fails (with a warning), or where
-        the environment variable ``DRIFTWISE_KERNELS`` is 0.
+        The library, or None where there is no compiler, or where it fails (with a warning).
     """
-    native = None if os.environ.get("DRIFTWISE_KERNELS") == "0" else _native()
+    native = _native()
     if native is None:
         return None
     compiler, target, machine = native

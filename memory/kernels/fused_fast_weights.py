@@ -15,6 +15,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 
 from ..delta_rule import log_decay
 from .compiler import compiled
+from .switch import kernels_wanted
 
 SOURCE = Path(__file__).with_name("fast_weights.c")
 PIECE = 16  # steps; handed to the C file
@@ -41,7 +42,8 @@ def has_kernel(sizes: FastWeightSizes, *tensors: Tensor) -> bool:
     """Whether the kernel can take these tensors."""
     dtype = tensors[0].dtype
     return (
-        dtype in REALS
+        kernels_wanted()
+        and dtype in REALS
         and all(x.dtype == dtype and x.device.type == "cpu" for x in tensors)
         and not torch.compiler.is_compiling()
         and not any(is_functorch_wrapped_tensor(x) for x in tensors)

@@ -3,8 +3,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from driftwise.memory import sparse_fast_weights
-from driftwise.memory.kernels import FastWeightSizes, has_kernel
+from driftwise.memory.kernels import FastWeightSizes, has_kernel, without_kernels
 
 
 @pytest.fixture(autouse=True)
@@ -20,9 +19,10 @@ def same_random_numbers() -> Iterator[None]:
 @pytest.fixture(params=["kernel", "torch"], scope="module")
 def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
     """Run a module's tests once with kernels, and once with the torch code they stand in for."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "torch":
-            patch.setattr(sparse_fast_weights, "has_kernel", lambda *_: False)
-        elif not has_kernel(FastWeightSizes(4, 2, 3, 2, False, False, False), torch.zeros(1)):
-            pytest.skip("kernels need a C compiler")
-        yield request.param
+    if request.param == "torch":
+        with without_kernels():
+            yield request.param
+        return
+    if not has_kernel(FastWeightSizes(4, 2, 3, 2, False, False, False), torch.zeros(1)):
+        pytest.skip("kernels need a C compiler")
+    yield request.param

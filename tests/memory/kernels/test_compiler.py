@@ -18,7 +18,6 @@ needs_a_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="there 
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An empty cache, and a compiler that is looked for anew."""
     monkeypatch.setenv("DRIFTWISE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("DRIFTWISE_KERNELS", raising=False)
     monkeypatch.delenv("CC", raising=False)
     compiled.cache_clear()
     compiler._native.cache_clear()
@@ -73,11 +72,6 @@ def test_without_a_compiler_there_is_no_kernel(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")
-    assert compiled(source, ANSWER=42) is None
-
-
-def test_kernels_can_be_switched_off(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DRIFTWISE_KERNELS", "0")
     assert compiled(source, ANSWER=42) is None
 
 

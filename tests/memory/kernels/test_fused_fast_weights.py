@@ -1,5 +1,8 @@
 """The kernel of sparse fast weights against the sequential reference, autograd, and itself."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +14,7 @@ from torch import Tensor
 
 from driftwise.memory import SparseFastWeights
 from driftwise.memory.delta_rule import Writes, sequential
-from driftwise.memory.kernels import has_kernel
+from driftwise.memory.kernels import has_kernel, without_kernels
 from driftwise.memory.kernels.fused_fast_weights import PIECE, STEPS_PER_THREAD
 
 
@@ -167,3 +170,23 @@ def test_logits_without_an_order_give_nan_and_no_crash() -> None:
 def test_half_precision_goes_around_the_kernel() -> None:
     memory = make(torch.bfloat16)
     assert not has_kernel(memory._sizes, memory.initial)
+
+
+def test_kernels_can_be_switched_off() -> None:
+    memory = make()
+    with without_kernels():
+        assert not has_kernel(memory._sizes, memory.initial)
+        with without_kernels():
+            pass
+        assert not has_kernel(memory._sizes, memory.initial)
+    assert has_kernel(memory._sizes, memory.initial)
+
+
+def test_kernels_can_be_switched_off_from_outside() -> None:
+    code = "from driftwise.memory.kernels import kernels_wanted; print(kernels_wanted())"
+    for value, expected in (("0", "False"), ("1", "True")):
+        environment = os.environ | {"DRIFTWISE_KERNELS": value}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        )
+        assert done.stdout.strip() == expected, done.stderr
