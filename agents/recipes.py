@@ -16,8 +16,8 @@ def two_arms() -> TrainConfig:
 
 
 def standard_bandit() -> TrainConfig:
-    """Five arms, all redrawn with probability 0.02 at every step; about 12 minutes on one core."""
-    return TrainConfig()
+    """Five arms, all redrawn with probability 0.02 at every step; about 6 minutes on one core."""
+    return TrainConfig(learning_rate=4e-3)
 
 
 def stationary_bandit(num_arms: int = 2) -> TrainConfig:
