@@ -52,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
 
     tables = actions.add_parser("tables", help="make the tables in README.md and docs/ anew")
     tables.set_defaults(action=lambda given: render_documents(Path(".")))
+
+    figures = actions.add_parser("figures", help="draw the figures of results in docs/images anew")
+    figures.set_defaults(action=lambda given: draw_figures(Path(".")))
     return parser
 
 
@@ -82,4 +85,15 @@ def render_documents(root: Path) -> None:
         rendered = render_tables(text, root / "results")
         if rendered != text:
             write_text(path, rendered)
+            print(f"updated {path}")
+
+
+def draw_figures(root: Path) -> None:
+    """Draw those figures of :mod:`driftwise.benchmarks.figures` whose results are there."""
+    from driftwise.benchmarks.figures import FIGURES
+
+    for name, draw in FIGURES.items():
+        if (root / "results" / f"{name}.json").exists():
+            path = root / "docs" / "images" / f"{name}.png"
+            draw(load_result(root / "results" / f"{name}.json")).savefig(path, dpi=200)
             print(f"updated {path}")

@@ -7,7 +7,8 @@ import pytest
 from driftwise.agents.bandits import POLICIES
 from driftwise.agents.training import make_agent
 from driftwise.benchmarks import recurring_bandit, smn_ablation, standard_bandit
-from driftwise.scripts.results import RESULTS
+from driftwise.evaluation import build_result, write_result
+from driftwise.scripts.results import RESULTS, draw_figures
 from driftwise.tracking import Result
 
 
@@ -45,3 +46,19 @@ def test_dense_touches_as_many_fast_weights_as_sparse():
 def test_every_ablation_can_be_built():
     for row in smn_ablation.ROWS:
         make_agent(smn_ablation._agent(row))
+
+
+def test_figures_are_drawn_from_results(tmp_path):
+    """Of those results that are there, in the middle of the work."""
+    (tmp_path / "docs" / "images").mkdir(parents=True)
+    measured = {"metrics": {"dynamic_regret": 0.1}, "date": "", "machine": {}, "versions": {}}
+    cells = [
+        {"row": row, "setting": setting, "seed": 0, **measured}
+        for row in ("sparse", "gru", "recall_bayes")
+        for setting in ("default", "contexts_4", "arms_20")
+    ]
+    about = {"name": "recurring_bandit", "command": "none", "protocol": "none"}
+    write_result(build_result(cells, **about), tmp_path / "results")
+    draw_figures(tmp_path)
+    (drawn,) = (tmp_path / "docs" / "images").iterdir()
+    assert drawn.name == "recurring_bandit.png" and drawn.stat().st_size > 10_000

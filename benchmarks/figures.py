@@ -1,0 +1,38 @@
+"""Figures of docs/images that show results of record: ``driftwise results figures``."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from driftwise.benchmarks.recurring_bandit import SETTINGS
+from driftwise.evaluation import plot_scores, plot_scores_over_settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def recurring_bandit(result: Mapping[str, Any]) -> "Figure":
+    """Regret over the number of contexts, with five arms."""
+    contexts = {name: contexts for name, (contexts, arms) in SETTINGS.items() if arms == 5}
+    return plot_scores_over_settings(
+        result,
+        "dynamic_regret",
+        contexts,
+        xlabel="contexts that recur",
+        ylabel="regret per step",
+        rows=["sparse", "dense", "gru", "bayes_ucb", "recall_bayes"],
+        references=["bayes_ucb", "recall_bayes"],
+        labels={"bayes_ucb": "forgets (Bayes)", "recall_bayes": "recalls all (Bayes)"},
+        log_x=True,
+    )
+
+
+def smn_ablation(result: Mapping[str, Any]) -> "Figure":
+    """Regret of every variant of the layer."""
+    xlabel = "regret per step after 2.56 million steps"
+    return plot_scores(result, "dynamic_regret", xlabel=xlabel, highlight=["sparse"])
+
+
+FIGURES: dict[str, Callable[[Mapping[str, Any]], "Figure"]] = {
+    "recurring_bandit": recurring_bandit,
+    "smn_ablation": smn_ablation,
+}
