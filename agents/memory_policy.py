@@ -188,6 +188,8 @@ class MemoryPolicy(BasePolicy):
         state: Any = None,
         episode_start: np.ndarray | None = None,
         deterministic: bool = False,
+        *,
+        in_place: bool = False,
     ) -> tuple[np.ndarray, Any]:
         """Actions for observations, and the memory state to pass to the next call.
 
@@ -196,6 +198,7 @@ class MemoryPolicy(BasePolicy):
             state: what the last call returned; None at the very beginning.
             episode_start: (N,) bool, rows whose memory is reset first. None resets no row.
             deterministic: take the most likely action instead of a sample.
+            in_place: let the memory overwrite ``state``, which saves a copy of it.
 
         Returns:
             The actions, and the memory state: a tree of tensors.
@@ -221,7 +224,7 @@ class MemoryPolicy(BasePolicy):
                     f"got {tuple(start.shape)}"
                 )
         with torch.no_grad():
-            decision = self.act(obs, state, start, deterministic=deterministic)
+            decision = self.act(obs, state, start, deterministic=deterministic, in_place=in_place)
         actions = self.to_actions(decision.actions)
         if not vectorized:
             actions = actions.squeeze(0)

@@ -107,7 +107,8 @@ def _play(
             torch.manual_seed(seed)
         going = True
         while going:
-            actions, state = model.predict(obs, state, starts, deterministic)
+            # `model.predict` without its copies of the state, most of the time with many rows.
+            actions, state = model.policy.predict(obs, state, starts, deterministic, in_place=True)
             obs, rewards, terminated, truncated, info = env.step(actions)
             dones = terminated | truncated
             starts = memory_starts(model.memory_reset, dones, info.get("trial_start"))

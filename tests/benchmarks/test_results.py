@@ -58,6 +58,7 @@ def test_figures_are_drawn_from_results(tmp_path):
         for setting in ("default", "contexts_4", "arms_20")
     ]
     about = {"name": "recurring_bandit", "command": "none", "protocol": "none"}
+    (tmp_path / "results").mkdir()
     write_result(build_result(cells, **about), tmp_path / "results")
     draw_figures(tmp_path)
     (drawn,) = (tmp_path / "docs" / "images").iterdir()
