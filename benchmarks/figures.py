@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 def recurring_bandit(result: Mapping[str, Any]) -> "Figure":
     """Regret over the number of contexts, with five arms."""
+    rows = ["sparse", "dense", "gru", "bayes_ucb", "recall_bayes"]
+    there = {entry["row"] for entry in result["table"]}
     contexts = {name: contexts for name, (contexts, arms) in SETTINGS.items() if arms == 5}
     return plot_scores_over_settings(
         result,
@@ -19,7 +21,7 @@ def recurring_bandit(result: Mapping[str, Any]) -> "Figure":
         contexts,
         xlabel="contexts that recur",
         ylabel="regret per step",
-        rows=["sparse", "dense", "gru", "bayes_ucb", "recall_bayes"],
+        rows=[row for row in rows if row in there],
         references=["bayes_ucb", "recall_bayes"],
         labels={"bayes_ucb": "forgets (Bayes)", "recall_bayes": "recalls all (Bayes)"},
         log_x=True,

@@ -199,10 +199,13 @@ def test_returns_count_to_the_end_of_the_trial(small_agent):
 def test_playing_forgets_as_training_does(small_agent, monkeypatch, memory_reset, resets):
     agent = small_agent(env=trials_vector(), n_steps=12, memory_reset=memory_reset)
     seen = []
-    predict = agent.predict
-    monkeypatch.setattr(
-        agent, "predict", lambda obs, s, st, d: (seen.append(st), predict(obs, s))[1]
-    )
+    predict = agent.policy.predict
+
+    def watched(obs, state, starts, deterministic, **kwargs):
+        seen.append(starts)
+        return predict(obs, state, starts, deterministic, **kwargs)
+
+    monkeypatch.setattr(agent.policy, "predict", watched)
     returns = episode_returns(agent, trials_vector(), num_episodes=4)
     assert returns.shape == (1, 4)
     assert sum(int(starts.sum()) for starts in seen) == resets
