@@ -7,7 +7,7 @@ environment.
 
 from .arms import Arms, Draws
 from .checking import check_vector_env
-from .drifts import Drift, Permute, Recur, Resample, Rotting, SwapBest
+from .drifts import Cycle, Drift, Mirror, Permute, Recur, Resample, Rotting, SwapBest
 from .registration import ENVIRONMENTS, register_envs
 from .restless import Interpolate, OrnsteinUhlenbeck, RandomWalk, Sinusoid
 from .schedules import AtSteps, Bursts, Hazard, Never, Periodic, Reactive, Schedule
@@ -20,10 +20,12 @@ __all__ = [
     "Arms",
     "AtSteps",
     "Bursts",
+    "Cycle",
     "Draws",
     "Drift",
     "Hazard",
     "Interpolate",
+    "Mirror",
     "Never",
     "OrnsteinUhlenbeck",
     "Periodic",

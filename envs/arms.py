@@ -25,7 +25,7 @@ class Arms:
     """The arms of a bandit, apart from when and how their means change.
 
     Args:
-        num_arms: Number of arms A, at least 2.
+        num_arms: Number of arms A, at least 1 (a bandit wants 2).
         family: ``"bernoulli"`` (reward 1 with probability p, else 0; prior p ~ U(0, 1)) or
             ``"gaussian"`` (reward m + noise_std * e with e ~ N(0, 1); prior m ~ N(0, 1)).
         noise_std: Standard deviation of a Gaussian arm's reward around its mean.
@@ -44,7 +44,7 @@ class Arms:
     def __post_init__(self) -> None:
         assign(
             self,
-            num_arms=check_count("num_arms", self.num_arms, least=2),
+            num_arms=check_count("num_arms", self.num_arms, least=1),
             noise_std=check_positive("noise_std", self.noise_std),
             dependent=check_flag("dependent", self.dependent),
         )

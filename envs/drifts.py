@@ -125,6 +125,29 @@ class Recur(Drift):
 
 
 @dataclass(frozen=True)
+class Cycle(Recur):
+    """As :class:`Recur`, but the contexts come in order: 0, 1, ..., num_contexts - 1, 0, ..."""
+
+    @override
+    def start_draws(self, arms: Arms) -> Draws:
+        return Draws()
+
+    @override
+    def jump_draws(self, arms: Arms) -> Draws:
+        return Draws()
+
+    @override
+    def start(self, arms: Arms, uniforms: FloatArray, normals: FloatArray) -> FloatArray:
+        return np.zeros((len(uniforms), 1))
+
+    @override
+    def jump(
+        self, arms: Arms, state: FloatArray, uniforms: FloatArray, normals: FloatArray
+    ) -> FloatArray:
+        return (state + 1.0) % self.num_contexts
+
+
+@dataclass(frozen=True)
 class Permute(Drift):
     """At a change, the arms exchange their means; no arm keeps its own.
 
@@ -166,6 +189,34 @@ class SwapBest(Drift):
         other = (best + ahead) % arms.num_arms
         means[rows, best], means[rows, other] = means[rows, other], means[rows, best]
         return means
+
+
+@dataclass(frozen=True)
+class Mirror(Drift):
+    """At a change, some means turn to the other side: m becomes 1 - m (Gaussian arms: -m).
+
+    Each arm turns with probability 1/2; if none would, one does, each equally likely.
+    """
+
+    @override
+    def check(self, arms: Arms) -> None:
+        if arms.dependent:
+            raise ValueError(
+                "dependent arms cannot be combined with Mirror, which turns single arms"
+            )
+
+    @override
+    def jump_draws(self, arms: Arms) -> Draws:
+        return Draws(uniforms=arms.num_arms + 1)
+
+    @override
+    def jump(
+        self, arms: Arms, state: FloatArray, uniforms: FloatArray, normals: FloatArray
+    ) -> FloatArray:
+        turns = uniforms[:, :-1] < 0.5
+        still = np.flatnonzero(~turns.any(axis=1))
+        turns[still, (uniforms[still, -1] * arms.num_arms).astype(np.int64)] = True
+        return np.where(turns, (1.0 if arms.bernoulli else 0.0) - state, state)
 
 
 @dataclass(frozen=True)

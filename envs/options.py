@@ -14,8 +14,10 @@ from .bandit_world import BanditWorld, Episode
 EPISODE_KEYS = ("means", "change_times", "context", "schedule", "drift")
 
 
-def check_keys(options: Mapping[str, Any] | None, known: tuple[str, ...]) -> dict[str, Any]:
-    """Returns the options as a dict.
+def check_keys(
+    options: Mapping[str, Any] | None, known: tuple[str, ...], name: str = "options"
+) -> dict[str, Any]:
+    """Returns the options as a dict; ``name`` is what messages call them.
 
     Raises:
         TypeError: They are no mapping.
@@ -24,11 +26,11 @@ def check_keys(options: Mapping[str, Any] | None, known: tuple[str, ...]) -> dic
     if options is None:
         return {}
     if not isinstance(options, Mapping):
-        raise TypeError(f"options must be a dict or None, got {options!r}")
+        raise TypeError(f"{name} must be a dict or None, got {options!r}")
     options = dict(options)
     unknown = [key for key in options if key not in known]
     if unknown:
-        raise ValueError(f"options must have keys among {', '.join(known)}, got {unknown[0]!r}")
+        raise ValueError(f"{name} must have keys among {', '.join(known)}, got {unknown[0]!r}")
     return options
 
 

@@ -125,7 +125,8 @@ class Sinusoid(Drift):
     """Restless arms that swing: ``m(t) = center + amplitude * sin(2 pi t / period + phase)``.
 
     Each arm draws its own phase, uniform, and its own centre: N(0, 1) for Gaussian arms, uniform on
-    [amplitude, 1 - amplitude] for Bernoulli arms, so that the mean stays in [0, 1].
+    [amplitude, 1 - amplitude] for Bernoulli arms, so that the mean stays in [0, 1]. Means set from
+    outside are the centres, and their phase is 0.
 
     Args:
         period: Steps of one swing, positive.
@@ -186,7 +187,12 @@ class Sinusoid(Drift):
 
     @override
     def from_means(self, arms: Arms, means: FloatArray) -> FloatArray:
-        raise ValueError("means cannot be set for Sinusoid; use schedule and seed instead")
+        low, high = self.amplitude, 1.0 - self.amplitude
+        if arms.bernoulli and ((means < low) | (means > high)).any():
+            raise ValueError(
+                f"means must be in [{low:g}, {high:g}] for {self}, which swings around them"
+            )
+        return np.concatenate([means, np.zeros_like(means), np.zeros((len(means), 1))], axis=1)
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,9 @@ class Schedule:
         """
         raise NotImplementedError
 
+    def check_horizon(self, horizon: int) -> None:
+        """Raises ValueError if a change that it prescribes cannot come within ``horizon`` steps."""
+
     def react(
         self, state: FloatArray, actions: IntArray, optimal_actions: IntArray
     ) -> tuple[BoolArray, FloatArray]:
@@ -131,6 +134,12 @@ class Periodic(Schedule):
             raise ValueError(f"phase must be below period={self.period}, got {self.phase}")
 
     @override
+    def check_horizon(self, horizon: int) -> None:
+        first = 1 if self.phase < 0 else self.phase or self.period
+        if first >= horizon:
+            raise ValueError(f"{self} must have a change before step {horizon}, the horizon")
+
+    @override
     def start(self, uniforms: FloatArray) -> FloatArray:
         phase = np.floor(uniforms * self.period) if self.phase < 0 else 0 * uniforms + self.phase
         return np.append(phase, np.zeros_like(phase), axis=1)  # State: phase, current delay.
@@ -170,6 +179,12 @@ class AtSteps(Schedule):
         self, steps: IntArray, uniforms: FloatArray, state: FloatArray
     ) -> tuple[BoolArray, FloatArray]:
         return np.isin(steps, self.steps), state
+
+    @override
+    def check_horizon(self, horizon: int) -> None:
+        late = max(self.steps, default=0)
+        if late >= horizon:
+            raise ValueError(f"steps must be below the horizon of {horizon} steps, got {late}")
 
 
 @dataclass(frozen=True)

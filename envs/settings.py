@@ -74,13 +74,15 @@ class BanditSettings:
         contexts = values.get("num_contexts")
         if contexts is not None:
             drift = values.get("drift", Resample())
-            if drift not in (Resample(), Recur(contexts)):
+            if drift == Resample():
+                values["drift"] = Recur(contexts)
+            elif not (isinstance(drift, Recur) and drift.num_contexts == contexts):
                 raise ValueError(f"num_contexts needs drift=Resample(), got {drift}")
-            values["drift"] = Recur(contexts)
         return cls(**values)
 
     def __post_init__(self) -> None:
         """Checks that the settings fit together; equal ones then also print alike."""
+        check_count("num_arms", self.num_arms, least=2)
         arms, drift = self.family, self.drift
         drift.check(arms)
         assign(
@@ -139,7 +141,7 @@ class BanditSettings:
             schedule = parse_part("options['schedule']", options["schedule"], Schedule)
         if options.get("drift") is not None:
             drift = parse_part("options['drift']", options["drift"], Drift)
-            if drift != self.drift and Recur in (type(drift), type(self.drift)):
+            if drift != self.drift and any(isinstance(d, Recur) for d in (drift, self.drift)):
                 raise ValueError(f"options['drift'] cannot replace {self.drift} by {drift}")
         return replace(self, schedule=schedule, drift=drift)
 

@@ -55,7 +55,7 @@ ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"schedule": "Hazard(p=1)"}, TypeError, "schedule: .*unexpected keyword argument 'p'"),
     ({"schedule": {"probability": 1}}, ValueError, "schedule must be one of .*, got ''"),
     ({"schedule": "Resample"}, ValueError, "schedule must be one of"),
-    ({"drift": "Hazard"}, ValueError, "drift must be one of Interpolate, "),
+    ({"drift": "Hazard"}, ValueError, "drift must be one of Cycle, "),
     ({"drift": Hazard()}, TypeError, "drift must be a Drift"),
     ({"drift": Sinusoid(amplitude=0.6)}, ValueError, "amplitude must be at most 0.5"),
     ({"drift": Rotting(floor=2.0)}, ValueError, r"floor must be in \[0, 1\] for Bernoulli"),

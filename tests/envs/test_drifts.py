@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 
 from driftwise.envs import (
+    AtSteps,
+    Cycle,
     Drift,
     Hazard,
+    Mirror,
     Never,
     OrnsteinUhlenbeck,
     Permute,
     RandomWalk,
+    Rotting,
     ShiftingBanditVector,
     Sinusoid,
     SwapBest,
@@ -140,12 +144,39 @@ def test_sinusoid_is_stationary() -> None:
     np.testing.assert_allclose(means[50:100], means[:50], atol=1e-12)
 
 
+def test_sinusoid_swings_around_means_that_are_set() -> None:
+    envs = ShiftingBanditVector(
+        1, num_arms=2, schedule=Never(), drift=Sinusoid(period=50, amplitude=0.3)
+    )
+    envs.reset(seed=0, options={"means": [0.5, 0.65]})
+    swing = 0.3 * np.sin(2 * np.pi * np.arange(60) / 50)
+    expected = np.array([0.5, 0.65]) + swing[:, None]
+    np.testing.assert_allclose(envs.foresee(60).means[:, 0], expected, atol=1e-12)
+
+
+def test_cycle_goes_through_the_contexts_in_order() -> None:
+    world = worlds_of(6, 3, drift=Cycle(3), schedule=AtSteps((1, 2, 4, 5)))
+    assert (world.context == np.array([0, 1, 2, 2, 0, 1])[:, None]).all()
+    np.testing.assert_array_equal(world.means[0], world.means[4])
+    assert (world.means[0] != world.means[1]).all()
+
+
+@pytest.mark.parametrize(("arms", "total"), [("bernoulli", 1.0), ("gaussian", 0.0)])
+def test_mirror_turns_each_arm_as_often_as_any(arms: str, total: float) -> None:
+    world = worlds_of(2, arms=arms, drift=Mirror(), schedule=Hazard(1.0), num_arms=3)
+    turned = world.means[1] == total - world.means[0]
+    assert (turned | (world.means[1] == world.means[0])).all() and turned.any(axis=1).all()
+    # 1/2, and a third of the cases in which none of three would have turned.
+    assert_mean(turned.astype(float), 1 / 2 + 1 / 8 / 3)
+
+
 @pytest.mark.parametrize("num_arms", [2, 5])
 @pytest.mark.parametrize(("arms", "total"), [("bernoulli", 1.0), ("gaussian", 0.0)])
 def test_dependent_arms(arms: str, total: float, num_arms: int, drift: Drift) -> None:
     arguments: dict[str, Any] = {"arms": arms, "num_arms": num_arms, "dependent": True}
-    if drift.rested:
-        with pytest.raises(ValueError, match="dependent arms cannot be combined with Rotting"):
+    if isinstance(drift, (Rotting, Mirror)):
+        name = type(drift).__name__
+        with pytest.raises(ValueError, match=f"dependent arms cannot be combined with {name}"):
             ShiftingBanditVector(2, drift=drift, **arguments)
         return
     means = worlds_of(300, num_envs=3, schedule=Hazard(0.1), drift=drift, **arguments).means

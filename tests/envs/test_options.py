@@ -27,7 +27,7 @@ MEANS = [0.1, 0.7, 0.3, 0.2, 0.5]
 def test_means(drift: Drift) -> None:
     env = ShiftingBandit(schedule=Never(), drift=drift)
     if isinstance(drift, Sinusoid):
-        with pytest.raises(ValueError, match="means cannot be set"):
+        with pytest.raises(ValueError, match=r"means must be in \[0.3, 0.7\]"):
             env.reset(seed=0, options={"means": MEANS})
         return
     for arm in range(5):
