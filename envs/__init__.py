@@ -1,12 +1,26 @@
 """Worlds that change: Gymnasium environments in numpy, scalar and vectorised.
 
 :class:`ShiftingBandit` is the environment and its own manual; ``schedules.py`` says when a world
-changes, ``drifts.py`` and ``restless.py`` say how. :func:`check_vector_env` checks any vector
-environment.
+changes, ``drifts.py`` and ``restless.py`` say how. The wrappers of ``drifting/`` make any
+environment drift on the same schedules. :func:`check_vector_env` checks any vector environment.
 """
 
 from .arms import Arms, Draws
 from .checking import check_vector_env
+from .drifting import (
+    Delay,
+    DriftArguments,
+    DriftingParameters,
+    DriftingWrapper,
+    Drop,
+    Effect,
+    Flip,
+    Permutation,
+    Scale,
+    ShiftingActions,
+    ShiftingObservations,
+    ShiftingRewards,
+)
 from .drifts import Cycle, Drift, Mirror, Permute, Recur, Resample, Rotting, SwapBest
 from .registration import ENVIRONMENTS, register_envs
 from .restless import Interpolate, OrnsteinUhlenbeck, RandomWalk, Sinusoid
@@ -21,23 +35,35 @@ __all__ = [
     "AtSteps",
     "Bursts",
     "Cycle",
+    "Delay",
     "Draws",
     "Drift",
+    "DriftArguments",
+    "DriftingParameters",
+    "DriftingWrapper",
+    "Drop",
+    "Effect",
+    "Flip",
     "Hazard",
     "Interpolate",
     "Mirror",
     "Never",
     "OrnsteinUhlenbeck",
     "Periodic",
+    "Permutation",
     "Permute",
     "RandomWalk",
     "Reactive",
     "Recur",
     "Resample",
     "Rotting",
+    "Scale",
     "Schedule",
+    "ShiftingActions",
     "ShiftingBandit",
     "ShiftingBanditVector",
+    "ShiftingObservations",
+    "ShiftingRewards",
     "Sinusoid",
     "SwapBest",
     "World",

@@ -78,6 +78,8 @@ class BanditWorld:
 
     # The agent has no say in these worlds; see StepwiseWorld for those in which it has.
     stepwise: ClassVar[bool] = False
+    # Whether single worlds may stand still for a step.
+    may_wait: ClassVar[bool] = False
     # What a saved state holds besides the trace and the generators.
     saved: ClassVar[tuple[str, ...]] = (
         "clock",
@@ -357,7 +359,7 @@ class BanditWorld:
         """
         clock = int(state["clock"])
         # A lone world draws every block from clock 0 on; others may be out of step with another.
-        last = STEPS_PER_BLOCK + (clock if self.num_worlds > 1 else 0)
+        last = STEPS_PER_BLOCK + (clock if self.num_worlds > 1 or self.may_wait else 0)
         if clock < 0 or clock > last:
             raise ValueError(f"state['clock'] must be from 0 to {last}, got {clock}")
         # Where an episode is running, it began less than a horizon ago, and its block is not over.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import ModuleType
 from typing import Any, TypedDict, TypeVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from .schedules import Hazard, Schedule
 from .stepwise_world import StepwiseWorld
 from .streams import Streams
 
-Part = TypeVar("Part", Schedule, Drift)
+Part = TypeVar("Part")
 
 
 class BanditArguments(TypedDict, total=False):
@@ -159,15 +160,21 @@ class BanditSettings:
         return spaces.Box(low, high, dtype=np.float32)
 
 
-def parse_part(name: str, value: Part | str | Mapping[str, Any], kind: type[Part]) -> Part:
-    """Reads a schedule or a drift.
+def parse_part(
+    name: str,
+    value: Part | str | Mapping[str, Any],
+    kind: type[Part],
+    modules: Sequence[ModuleType] = (schedules, drifts, restless),
+) -> Part:
+    """Reads a schedule, a drift, or another part of the kind.
 
     Args:
         name: Name of the argument, for messages.
         value: An instance; or text, as ``repr`` prints it (``"Hazard(probability=0.1)"``,
             ``"Hazard(0.1)"``, ``"Never"``); or a mapping such as ``{"type": "Hazard",
             "probability": 0.1}``.
-        kind: :class:`Schedule` or :class:`Drift`.
+        kind: :class:`Schedule`, :class:`Drift` or another base class.
+        modules: Where the classes are that text and mappings may name.
 
     Raises:
         TypeError: ``value`` is none of these, or its arguments do not fit the class.
@@ -175,7 +182,6 @@ def parse_part(name: str, value: Part | str | Mapping[str, Any], kind: type[Part
     """
     if isinstance(value, kind):
         return value
-    modules = (schedules,) if kind is Schedule else (drifts, restless)
     known = {
         key: found
         for module in modules

@@ -1,0 +1,27 @@
+"""Wrappers that make any environment drift, on the schedules and drifts of the bandits.
+
+``effects.py`` says what may change; :class:`DriftArguments` has the arguments that all share.
+"""
+
+from .actions import ShiftingActions
+from .effects import Delay, Drop, Effect, Flip, Permutation, Scale
+from .observations import ShiftingObservations
+from .parameters import DriftingParameters
+from .rewards import ShiftingRewards
+from .settings import DriftArguments
+from .wrapper import DriftingWrapper
+
+__all__ = [
+    "Delay",
+    "DriftArguments",
+    "DriftingParameters",
+    "DriftingWrapper",
+    "Drop",
+    "Effect",
+    "Flip",
+    "Permutation",
+    "Scale",
+    "ShiftingActions",
+    "ShiftingObservations",
+    "ShiftingRewards",
+]

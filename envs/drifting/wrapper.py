@@ -1,0 +1,264 @@
+"""What all drifting wrappers of a single environment have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, SupportsFloat
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.error import ResetNeeded
+from gymnasium.utils import RecordConstructorArgs
+from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
+from typing_extensions import Unpack
+
+from ..arguments import check_count
+from ..bandit_world import OPEN_KEYS
+from ..saving import SETTINGS, check_state, pack_text
+from .effects import Effect, Values
+from .notices import merged_info, notice, notified_space
+from .settings import DriftArguments, DriftSettings, plain, take_options
+from .world import shift_generator
+
+
+class DriftingWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+    """Base class: an environment of which something changes, on a schedule.
+
+    Step t, counted from 0 (see ``per_episode`` of :class:`~.settings.DriftArguments`), is all of:
+    the observation that the agent acts on, its action, and the reward and the transition that
+    follow, all in the world of step t. The observation that ``step`` returns is therefore already
+    that of the next step's world, while the info, as that of the bandits, describes the world in
+    which the action was taken.
+
+    Args:
+        env: The environment.
+        effect: What changes.
+        size: How many quantities that takes.
+        recorded: Constructor arguments, which Gymnasium records in the spec.
+        arguments: See :class:`~.settings.DriftArguments`.
+    """
+
+    # Key in info["shifts"] unless another is given.
+    default_name: ClassVar[str]
+
+    def __init__(
+        self,
+        env: gym.Env[Any, Any],
+        effect: Effect,
+        size: int,
+        recorded: Mapping[str, Any],
+        **arguments: Unpack[DriftArguments],
+    ) -> None:
+        RecordConstructorArgs.__init__(self, **plain({**recorded, **arguments}))
+        if isinstance(env, VectorEnv):
+            raise TypeError(
+                f"env must be a single environment, got {env}: use {type(self).__name__}Vector, or "
+                "wrap the sub-environments with gymnasium.make_vec(..., vectorization_mode='sync', "
+                "wrappers=[...])"
+            )
+        gym.Wrapper.__init__(self, env)
+        spec = env.spec
+        horizon = None if spec is None else spec.max_episode_steps
+        self.settings = DriftSettings.parse(effect, size, self.default_name, horizon, arguments)
+        self._inner_names = [inner.settings.name for inner in drifting_wrappers(env)]
+        if self.settings.name in self._inner_names:
+            raise ValueError(
+                f"name must differ from those of the wrappers inside, got {self.settings.name!r}"
+            )
+        if self.settings.notify is not None:
+            self.observation_space = notified_space(self.settings, env.observation_space)
+        self._world = self.settings.make_world(1)
+        self._begun = False
+
+    # ------------------------------------------------------------------ what the effects do
+
+    def _enter(self, values: Values, anew: bool) -> None:
+        """Prepares the wrapped environment for the step that comes, in the world of ``values``.
+
+        ``anew``: it may have been changed by others since the last call.
+        """
+
+    def _action(self, action: Any, values: Values) -> Any:
+        """The action that the wrapped environment gets."""
+        return action
+
+    def _reward(self, reward: SupportsFloat, values: Values, over: bool) -> SupportsFloat:
+        """The reward that the agent gets; ``over``: the episode ends."""
+        return reward
+
+    def _observation(self, observation: Any, values: Values) -> Any:
+        """The observation that the agent gets; ``values`` are those of its next action."""
+        return observation
+
+    def _info(self, info: dict[str, Any], values: Values, ahead: Values) -> None:
+        """Adapts ``info`` in place; ``values`` are those of this step, ``ahead`` of the next."""
+
+    def _own_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The wrapper's part of the options of reset, with values as arrays."""
+        return options
+
+    def _begin_episode(self) -> None:
+        """Forgets what belongs to an episode."""
+
+    # ------------------------------------------------------------------ Gymnasium's methods
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode.
+
+        Args:
+            seed: Seeds the wrapped environment and, apart from it, the wrapper's own random stream;
+                starts the wrapper's world anew.
+            options: ``options["shifts"][name]`` is for this wrapper and starts its world anew, too:
+                ``values`` at its step 0, ``change_times``, ``context``; and ``schedule`` and
+                ``drift``, for later worlds, too. The rest is the wrapped environment's.
+
+        Raises:
+            TypeError, ValueError: A seed or an option is not what it must be; nothing has changed
+                then.
+        """
+        own, rest = take_options(options, self.settings.name, self._inner_names)
+        own = self._own_options(own)
+        settings = self.settings.with_dynamics(own)
+        world = self._world
+        if settings != self.settings:
+            world = settings.make_world(1, world.streams)
+        start = settings.parse_start(world, own)
+        if seed is not None:
+            seed = check_count("seed", seed, least=0)
+            world.streams.generators[0] = shift_generator(seed, settings.name)
+        self.settings, self._world = settings, world
+        if seed is not None or own or settings.per_episode or not self._begun:
+            world.start(world.everyone, start)
+            self._begun = True
+            self._read_world()
+        elif world.clock == world.next_draw:
+            self._draw()
+        self._begin_episode()
+        values = self._rows[world.row][0]
+        self._enter(values, anew=True)
+        observation, info = self.env.reset(seed=seed, options=rest)
+        self._enter(values, anew=True)  # again: some environments set their parameters in reset
+        info = self._report(info, world.row)
+        self._info(info, values, values)
+        return self._show(observation), info
+
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Takes a step in the world as it is now.
+
+        Raises:
+            ResetNeeded: No episode is running.
+        """
+        if not self._begun:
+            raise ResetNeeded("step() needs a running episode: call reset() first")
+        world = self._world
+        if world.clock == world.next_draw:
+            self._draw()
+        row = world.row
+        values = self._rows[row][0]
+        observation, reward, terminated, truncated, info = self.env.step(
+            self._action(action, values)
+        )
+        world.clock += 1
+        info = self._report(info, row)
+        ahead = self._rows[world.row][0]
+        self._enter(ahead, anew=False)
+        self._info(info, values, ahead)
+        reward = self._reward(reward, values, terminated or truncated)
+        return self._show(observation), reward, terminated, truncated, info
+
+    # ------------------------------------------------------------------ beyond Gymnasium
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """The wrapper's own state, as a flat dict of arrays.
+
+        That of the wrapped environment is part of it, with the prefix ``env/``, if that has a
+        ``get_state`` and a ``set_state``; Gymnasium's own environments and wrappers have none.
+        """
+        state = self._own_state()
+        if self._inner_has_state():
+            inner = self.env.get_wrapper_attr("get_state")()
+            state.update({f"env/{key}": value for key, value in inner.items()})
+        return state
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Restores what :meth:`get_state` returned; what the wrapper does then follows bit for bit.
+
+        Raises:
+            ValueError: The state is of a wrapper with other settings, incomplete, or broken;
+                nothing has changed then.
+        """
+        arrays = check_state(self._own_state(), state, OPEN_KEYS)
+        self._world.check_state(arrays, ~arrays["begun"], self.settings.horizon)
+        if self._inner_has_state():
+            inner = {key[4:]: value for key, value in state.items() if key.startswith("env/")}
+            self.env.get_wrapper_attr("set_state")(inner)
+        self._restore(arrays)
+
+    def _inner_has_state(self) -> bool:
+        return all(self.env.has_wrapper_attr(name) for name in ("get_state", "set_state"))
+
+    def _own_state(self) -> dict[str, NDArray[Any]]:
+        return {
+            **self._world.get_state(),
+            "begun": np.array([self._begun]),
+            SETTINGS: pack_text(repr(self.settings)),
+        }
+
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._world.set_state(arrays)
+        self._begun = bool(arrays["begun"][0])
+        if self._begun:
+            self._read_world()
+            self._enter(self._rows[self._world.row][0], anew=True)
+
+    # ------------------------------------------------------------------ inside
+
+    def _draw(self) -> None:
+        self._world.draw_due_blocks()
+        self._read_world()
+
+    def _read_world(self) -> None:
+        """Copies the world's rows into tuples, which plain Python reads faster than arrays."""
+        world, trace = self._world, self._world.trace
+        columns = (trace.context, trace.changed, trace.since, world.sizes)
+        numbers = (column[:, 0].tolist() for column in columns)
+        self._rows: list[tuple[Values, int, bool, int, float]] = list(
+            zip(world.values[:, 0].copy(), *numbers, strict=True)
+        )
+
+    def _show(self, observation: Any) -> Any:
+        """The observation as the agent gets it, with the notice that it asked for."""
+        values, _, changed, _, _ = self._rows[self._world.row]
+        observation = self._observation(observation, values)
+        if self.settings.notify is None:
+            return observation
+        return notice(self.settings, observation, np.array([changed]), values)
+
+    def _report(self, info: dict[str, Any], row: int) -> dict[str, Any]:
+        """The info with that of this wrapper, about the world of a row."""
+        values, context, changed, since, size = self._rows[row]
+        report = {
+            "context": context,
+            "changed": changed,
+            "steps_since_change": since,
+            "change_size": size,
+            "values": self._named(values),
+        }
+        return merged_info(info, self.settings.name, report)
+
+    def _named(self, values: Values) -> Any:
+        """The values as the info has them."""
+        return values.copy()
+
+
+def drifting_wrappers(env: gym.Env[Any, Any]) -> list[DriftingWrapper]:
+    """The drifting wrappers around an environment, from the outermost to the innermost."""
+    found = []
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, DriftingWrapper):
+            found.append(env)
+        env = env.env
+    return found
