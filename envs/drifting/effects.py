@@ -92,7 +92,8 @@ class Permutation(Effect):
     Entry i takes the place of entry ``p[i]``. The quantities are sort keys, whose order is the
     permutation: new draws give a uniform one (``drift=Resample()``; it may be the one before), and
     an exchange along a random cycle (``drift=Permute()``, the default) one in which no entry keeps
-    its place.
+    its place. Such cycles lead to all permutations of an even number of entries, and to half of
+    them, the even ones, where the number is odd.
     """
 
     default_drift: ClassVar[Drift] = Permute()

@@ -141,7 +141,9 @@ class DriftSettings:
         self.effect.check_drift(drift)
         drift.check(Arms(self.size))
         if not self.random_start:
-            self._start_at("random_start=False", self.effect.neutral(self.size)[None])
+            neutral = self.effect.neutral(self.size)
+            self.effect.check("the start (random_start=False)", neutral, self.size)
+            self._start_at("random_start=False", neutral[None])
 
     def make_world(self, num_worlds: int, streams: Streams | None = None) -> DriftingWorld:
         """Worlds of this kind, yet to be seeded (or with ``streams`` of others) and begun."""

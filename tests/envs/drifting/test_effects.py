@@ -1,0 +1,477 @@
+"""Each wrapper does to its environment what the plain environment does by hand."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import pairwise
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftwise.envs import (
+    Cycle,
+    Delay,
+    Drift,
+    DriftingParameters,
+    Drop,
+    Effect,
+    Flip,
+    Hazard,
+    Interpolate,
+    Mirror,
+    Never,
+    OrnsteinUhlenbeck,
+    Permutation,
+    Permute,
+    RandomWalk,
+    Recur,
+    Resample,
+    Scale,
+    ShiftingActions,
+    ShiftingObservations,
+    ShiftingRewards,
+    Sinusoid,
+)
+
+FAST = Hazard(0.1)
+MOVES = [
+    Resample(),
+    Interpolate(7),
+    RandomWalk(0.05),
+    OrnsteinUhlenbeck(),
+    Sinusoid(15, 0.2),
+    Mirror(),
+]
+
+
+def make(env_id: str) -> gym.Env[Any, Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return gym.make(env_id)
+
+
+def values_of(info: dict[str, Any]) -> Any:
+    (report,) = info["shifts"].values()
+    return report["values"]
+
+
+@pytest.mark.parametrize("drift", MOVES, ids=str)
+def test_parameters_are_those_set_by_hand(drift: Drift) -> None:
+    """CartPole's masses and length, with what follows from them written out here."""
+    ranges = {
+        "gravity": (5.0, 15.0),
+        "length": (0.3, 0.8),
+        "masspole": (0.05, 0.2),
+        "masscart": (0.5, 2.0),
+    }
+    env = DriftingParameters(make("CartPole-v1"), ranges, schedule=FAST, drift=drift)
+    plain = make("CartPole-v1")
+    bare: Any = plain.unwrapped
+    np.testing.assert_array_equal(env.reset(seed=4)[0], plain.reset(seed=4)[0])
+    moved = 0
+    for step in range(150):
+        action = step // 2 % 2
+        observation, reward, terminated, truncated, info = env.step(action)
+        values = values_of(info)
+        for name, (low, high) in ranges.items():
+            assert low <= values[name] <= high
+            setattr(bare, name, values[name])
+        bare.total_mass = values["masspole"] + values["masscart"]
+        bare.polemass_length = values["masspole"] * values["length"]
+        expected = plain.step(action)
+        np.testing.assert_array_equal(observation, expected[0])
+        assert (reward, terminated, truncated) == expected[1:4]
+        moved += info["change_size"] > 0
+        if terminated or truncated:
+            np.testing.assert_array_equal(env.reset()[0], plain.reset()[0])
+    assert moved > (100 if drift.continuous and not isinstance(drift, Interpolate) else 5)
+
+
+def test_pendulum_and_given_values() -> None:
+    env = DriftingParameters(
+        make("Pendulum-v1"),
+        values={"g": [10.0, 1.0 / 3.0, 7.0], "l": [1.0, 1.2, 0.7]},
+        drift=Cycle(3),
+        schedule=FAST,
+    )
+    plain = make("Pendulum-v1")
+    bare: Any = plain.unwrapped
+    env.reset(seed=1)
+    plain.reset(seed=1)
+    seen = []
+    for _ in range(100):
+        observation, reward, _, _, info = env.step(np.array([0.5], dtype=np.float32))
+        seen.append((info["context"], *values_of(info).values()))
+        bare.g, bare.l = seen[-1][1:]
+        expected = plain.step(np.array([0.5], dtype=np.float32))
+        np.testing.assert_array_equal(observation, expected[0])
+        assert reward == expected[1]
+    assert set(seen) == {(0, 10.0, 1.0), (1, 1.0 / 3.0, 1.2), (2, 7.0, 0.7)}
+    assert all((b[0] - a[0]) % 3 in (0, 1) for a, b in pairwise(seen))
+
+
+def test_change_size_is_a_share_of_the_range() -> None:
+    ranges = {"gravity": (5.0, 15.0), "length": (0.3, 0.8)}
+    env = DriftingParameters(make("CartPole-v1"), ranges, schedule=Hazard(0.5))
+    last = values_of(env.reset(seed=0)[1])
+    for _ in range(300):
+        terminated, truncated, info = env.step(0)[2:]
+        values = values_of(info)
+        moves = [abs(values[k] - last[k]) / (high - low) for k, (low, high) in ranges.items()]
+        assert info["change_size"] == pytest.approx(max(moves), abs=1e-12)
+        assert info["changed"] == (info["change_size"] > 0)
+        last = values
+        if terminated or truncated:
+            env.reset()
+
+
+def test_parameters_are_put_back() -> None:
+    cases: list[tuple[str, dict[str, tuple[float, float]]]] = [
+        ("CartPole-v1", {"length": (0.3, 0.8), "masspole": (0.05, 0.5)}),
+        ("Acrobot-v1", {"LINK_LENGTH_1": (0.5, 1.5)}),
+    ]
+    for env_id, ranges in cases:
+        env = make(env_id)
+        bare: Any = env.unwrapped
+        before = dict(vars(bare))
+        wrapped = DriftingParameters(env, ranges, schedule=Hazard(1.0))
+        assert dict(vars(bare)) == before  # nothing has happened yet
+        wrapped.reset(seed=0)
+        wrapped.step(0)
+        assert any(getattr(bare, name) != before.get(name) for name in ranges)
+        if env_id == "CartPole-v1":
+            assert bare.polemass_length == bare.masspole * bare.length != 0.05
+        wrapped.close()
+        kept = {key: value for key, value in vars(bare).items() if key in before}
+        for name in (*ranges, "polemass_length", "total_mass"):
+            assert kept.get(name) == before.get(name) and (name in vars(bare)) == (name in before)
+
+
+def test_update_is_told_of_every_move() -> None:
+    seen = []
+    env = DriftingParameters(
+        make("Pendulum-v1"),
+        {"m": (0.5, 1.5)},
+        schedule=Hazard(1.0),
+        update=lambda env: seen.append(env.m),
+    )
+    env.reset(seed=0)
+    told = [values_of(env.step(env.action_space.sample())[-1])["m"] for _ in range(5)]
+    assert told == list(dict.fromkeys(seen))[:5]
+    env.close()
+    assert seen[-1] == 1.0
+
+
+def test_actions_are_those_of_the_permuted() -> None:
+    env, plain = ShiftingActions(make("Taxi-v4"), schedule=FAST), make("Taxi-v4")
+    info, bare_info = env.reset(seed=2)[1], plain.reset(seed=2)[1]
+    previous, changes = np.arange(6), 0
+    for step in range(150):
+        np.testing.assert_array_equal(
+            np.sort(np.flatnonzero(info["action_mask"])).size, bare_info["action_mask"].sum()
+        )
+        action = step % 6
+        mask = info["action_mask"]
+        observation, reward, terminated, truncated, info = env.step(action)
+        meant = values_of(info)
+        assert mask[action] == bare_info["action_mask"][meant[action]]
+        expected = plain.step(int(meant[action]))
+        bare_info = expected[-1]
+        assert (observation, reward, terminated, truncated) == expected[:4]
+        if info["changed"]:
+            changes += 1
+            assert (meant != previous).all() and info["change_size"] == 1.0
+        else:
+            assert (meant == previous).all()
+        previous = meant
+        if terminated or truncated:
+            info, bare_info = env.reset()[1], plain.reset()[1]
+    assert changes > 5
+
+
+@pytest.mark.parametrize("effect", [Permutation(), Flip()])
+def test_box_actions(effect: Effect) -> None:
+    """A made-up environment that shows what it gets."""
+
+    class Echo(gym.Env[Any, Any]):
+        action_space = gym.spaces.Box(-2.0, 2.0, (2, 3), np.float32)
+        if isinstance(effect, Flip):
+            action_space = gym.spaces.Box(
+                np.float32([[-1, 0, -np.inf], [-3, 2, 0]]), np.float32([[1, 4, np.inf], [5, 3, 9]])
+            )
+        observation_space = action_space
+
+        def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+            super().reset(**kwargs)
+            return np.zeros((2, 3), dtype=np.float32), {}
+
+        def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+            return action, 0.0, False, False, {}
+
+    env = ShiftingActions(Echo(), effect, schedule=Hazard(0.3))
+    env.reset(seed=0)
+    space = env.action_space
+    space.seed(0)
+    for _ in range(50):
+        action = space.sample()
+        got, _, _, _, info = env.step(action)
+        values, flat = values_of(info), action.reshape(-1)
+        if isinstance(effect, Permutation):
+            expected = flat[values]
+        else:
+            mirrored = np.array(
+                [-flat[0], 4 - flat[1], -flat[2], 2 - flat[3], 5 - flat[4], 9 - flat[5]]
+            )
+            expected = np.where(values < 0, mirrored.astype(np.float32), flat)
+        np.testing.assert_array_equal(got, expected.reshape(2, 3))
+        assert got in space and got.dtype == np.float32
+
+
+@pytest.mark.parametrize("effect", [Permutation(), Drop(0.4), Scale(0.25, 3.0)], ids=str)
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
+def test_observations(env_id: str, effect: Effect) -> None:
+    env, plain = ShiftingObservations(make(env_id), effect, schedule=FAST), make(env_id)
+    bare, now = plain.reset(seed=3)[0], env.reset(seed=3)
+    seen, ahead = now[0], values_of(now[1])
+    seen_values = set()
+    for step in range(120):
+        action = plain.action_space.sample() if env_id == "Pendulum-v1" else step // 2 % 2
+        after, _, terminated, truncated, info = env.step(action)
+        # The observation on which the agent acted was seen in the world in which it acted.
+        ahead = values_of(info)
+        factor = np.asarray(ahead, dtype=np.float32)
+        expected = bare[ahead] if isinstance(effect, Permutation) else bare * factor
+        np.testing.assert_array_equal(seen, expected)
+        assert seen in env.observation_space
+        seen_values.add(tuple(ahead.tolist()))
+        seen, bare = after, plain.step(action)[0]
+        if terminated or truncated:
+            seen, bare = env.reset()[0], plain.reset()[0]
+    assert len(seen_values) >= 3
+
+
+def test_discrete_observations() -> None:
+    env = ShiftingObservations(make("FrozenLake-v1"), schedule=Never(), random_start=True)
+    plain = make("FrozenLake-v1")
+    observation, info = env.reset(seed=0)
+    assert observation == values_of(info)[plain.reset(seed=0)[0]]
+    assert sorted(values_of(info)) == list(range(16)) and (values_of(info) != np.arange(16)).any()
+
+
+@pytest.mark.parametrize("effect", [Flip(), Scale(0.25, 3.0)], ids=str)
+def test_rewards(effect: Effect) -> None:
+    env, plain = ShiftingRewards(make("Pendulum-v1"), effect, schedule=FAST), make("Pendulum-v1")
+    env.reset(seed=0)
+    plain.reset(seed=0)
+    factors = set()
+    for _ in range(100):
+        action = plain.action_space.sample()
+        _, reward, _, _, info = env.step(action)
+        factors.add(float(values_of(info)[0]))
+        assert reward == plain.step(action)[1] * values_of(info)[0]
+    assert factors == {1.0, -1.0} if isinstance(effect, Flip) else len(factors) > 3
+
+
+class Count(gym.Env[int, int]):
+    """Pays 1, 2, 4, ... at steps 0, 1, 2, ..., so that sums tell what was paid when."""
+
+    observation_space = gym.spaces.Discrete(2)
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self, length: int) -> None:
+        self.length, self.paid = length, 1
+
+    def reset(self, **kwargs: Any) -> tuple[int, dict[str, Any]]:
+        super().reset(**kwargs)
+        self.paid = 1
+        return 0, {}
+
+    def step(self, action: int) -> tuple[int, int, bool, bool, dict[str, Any]]:
+        self.paid *= 2
+        return 0, self.paid // 2, self.paid == 2**self.length, False, {}
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 6), st.integers(1, 20), st.integers(0, 1000))
+def test_delayed_rewards_come_in_time_and_in_full(most: int, length: int, seed: int) -> None:
+    env = ShiftingRewards(Count(length), Delay(most), schedule=Hazard(0.3))
+    env.reset(seed=seed)
+    for _ in range(3):
+        expected, rewards, over = np.zeros(length + most + 1, dtype=int), [], False
+        while not over:
+            _, reward, over, _, info = env.step(0)
+            expected[len(rewards) + values_of(info)[0]] += 2 ** len(rewards)
+            rewards.append(reward)
+        expected[length - 1] += expected[length:].sum()
+        assert rewards == expected[:length].tolist()
+        assert sum(rewards) == 2**length - 1
+        env.reset()
+
+
+def test_truncation_pays_too_but_not_an_end_from_outside() -> None:
+    def total(env: gym.Env[Any, Any]) -> float:
+        env.reset(seed=0, options={"shifts": {"rewards": {"values": [9]}}})
+        paid, over = 0.0, False
+        while not over:
+            _, reward, terminated, truncated, _ = env.step(0)
+            paid, over = paid + float(reward), terminated or truncated
+        return paid
+
+    limit = gym.wrappers.TimeLimit
+    delay: dict[str, Any] = {"effect": "Delay(9)", "schedule": Never()}
+    assert total(ShiftingRewards(limit(Count(50), 12), **delay)) == 2**12 - 1
+    assert total(limit(ShiftingRewards(Count(50), **delay), 12)) == 1 + 2 + 4
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.sampled_from(["permutation", "flip", "drop", "delay", "scale"]), st.integers(2, 6), st.data()
+)
+def test_values_and_quantities_invert_each_other(kind: str, size: int, data: st.DataObject) -> None:
+    """What options prescribe is what there is; what is drawn lies within the bounds."""
+    effect: Effect = {
+        "permutation": Permutation(),
+        "flip": Flip(),
+        "drop": Drop(data.draw(st.floats(0.01, 0.99))),
+        "delay": Delay(data.draw(st.integers(1, 9))),
+        "scale": Scale(0.3, data.draw(st.floats(1.5, 5.0))),
+    }[kind]
+    size = data.draw(st.integers(2, 6))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    values = effect.values(rng.random((7, size)))
+    assert (effect.check("values", values, size) == values).all() and values.dtype == effect.dtype
+    np.testing.assert_allclose(effect.values(effect.means(values)), values, rtol=1e-12)
+    neutral = effect.neutral(size)
+    np.testing.assert_array_equal(effect.values(effect.means(neutral)), neutral)
+    distances = effect.distance(values[1:], values[:-1])
+    assert ((distances >= 0) & (distances <= 1)).all()
+    assert ((distances == 0) == (values[1:] == values[:-1]).all(axis=1)).all()
+
+
+BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({}, ValueError, "ranges or values must be given, and not both"),
+    ({"ranges": {}}, TypeError, "ranges must be a mapping with a parameter or more"),
+    (
+        {"ranges": {"gravty": (1, 2)}},
+        ValueError,
+        "no attribute 'gravty'; its numbers are force_mag, gr",
+    ),
+    (
+        {"ranges": {"kinematics_integrator": (1, 2)}},
+        TypeError,
+        "must be a finite number, got 'euler'",
+    ),
+    ({"ranges": {"isopen": (0, 2)}}, TypeError, "must be a finite number, got True"),
+    (
+        {"ranges": {"total_mass": (1, 2)}},
+        ValueError,
+        "follows from masspole and masscart",
+    ),
+    ({"ranges": {"np_random_seed": (-2, 2)}}, ValueError, "'np_random_seed' of .* cannot be set"),
+    ({"ranges": {"gravity": 3}}, TypeError, r"ranges\['gravity'\] must be a pair"),
+    ({"ranges": {"gravity": (15, 5)}}, ValueError, "with low < high"),
+    ({"ranges": {"gravity": (5, np.inf)}}, ValueError, r"ranges\['gravity'\] must be finite"),
+    ({"ranges": {"gravity": (10, 15)}}, ValueError, "must hold its own value 9.8, or random_start"),
+    (
+        {"values": {"gravity": [9.8]}},
+        ValueError,
+        r"values\['gravity'\] must be finite",
+    ),
+    ({"values": {"gravity": [1, 2], "length": [1, 2, 3]}}, ValueError, "must be as many for each"),
+    (
+        {"values": {"gravity": [1, 2]}, "drift": Resample()},
+        ValueError,
+        "drift must be Recur or Cycle",
+    ),
+    ({"values": {"gravity": [1, 2]}, "drift": Recur(3)}, ValueError, "drift must have 2 contexts"),
+    ({"drift": Recur(3)}, ValueError, "needs values, or random_start=True"),
+    ({"drift": Permute()}, ValueError, "drift must not be Permute"),
+    ({"drift": "SwapBest()"}, ValueError, "drift must not depend on what is best"),
+    ({"drift": "Rotting()"}, ValueError, "drift must not depend on what is best or pulled"),
+    ({"drift": Sinusoid(10, 0.5)}, ValueError, "random_start=False must start where Sinusoid"),
+    ({"schedule": "Reactive()"}, ValueError, "schedule must not depend on what is best"),
+    (
+        {"schedule": "AtSteps((10, 500))", "per_episode": True},
+        ValueError,
+        "below the horizon of 500",
+    ),
+    (
+        {"schedule": "Periodic(500)", "per_episode": True},
+        ValueError,
+        "before step 500, the horizon",
+    ),
+    ({"notify": "loudly"}, ValueError, 'notify must be None, "change" or "values"'),
+    ({"per_episode": 1}, TypeError, "per_episode must be True or False"),
+    ({"name": 3}, TypeError, "name must be a string"),
+    ({"rate": 3}, TypeError, "keyword arguments must be among schedule, .*, got 'rate'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "error", "message"), BAD, ids=lambda v: str(v)[:40])
+def test_bad_parameters(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
+    if arguments and not {"ranges", "values"} & {*arguments}:
+        arguments = {"ranges": {"gravity": (9.0, 15.0)}, **arguments}
+    with pytest.raises(error, match=message) as caught:
+        DriftingParameters(make("CartPole-v1"), **arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_effects_and_spaces() -> None:
+    cart, pendulum, jack = (make(i) for i in ("CartPole-v1", "Pendulum-v1", "Blackjack-v1"))
+    cases: list[tuple[Any, tuple[Any, ...], str]] = [
+        (ShiftingActions, (cart, "Flip()"), "effect must be Permutation"),
+        (ShiftingActions, (cart, "Scale()"), "effect must be Permutation"),
+        (ShiftingActions, (cart, "Twist()"), "effect must be one of .*, got 'Twist'"),
+        (ShiftingActions, (pendulum,), "actions must be two or more"),
+        (ShiftingObservations, (jack,), "observations must be Box or Discrete, got Tuple"),
+        (ShiftingObservations, (make("Taxi-v4"), "Drop()"), "observations must be a Box for Drop"),
+        (ShiftingObservations, (cart, "Delay()"), "effect must be Permutation, Drop or Scale"),
+        (ShiftingRewards, (cart, "Drop()"), "effect must be Flip, Scale or Delay"),
+        (ShiftingRewards, (cart, "Scale(2, 1)"), "effect: low must be above 0 and below high"),
+        (ShiftingRewards, (cart, "Scale(2, 3)"), "the start .random_start=False. must be"),
+        (ShiftingRewards, (cart, "Delay(0)"), "effect: max_delay must be at least 1"),
+    ]
+    for wrap, arguments, message in cases:
+        with pytest.raises(ValueError, match=message):
+            wrap(*arguments)
+    vector = gym.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync")
+    with pytest.raises(TypeError, match=r"env must be a single environment.*Vector"):
+        ShiftingRewards(vector)  # type: ignore[arg-type]
+    for drift in ("RandomWalk()", "Permute()", "Sinusoid()"):
+        with pytest.raises(ValueError, match="drift must"):
+            ShiftingRewards(cart, drift=drift)
+    inner = DriftingParameters(cart, {"gravity": (5, 15)})
+    with pytest.raises(ValueError, match="'gravity' drifts already"):
+        DriftingParameters(inner, {"gravity": (5, 15)}, name="again")
+
+
+def test_bad_options() -> None:
+    env = DriftingParameters(make("CartPole-v1"), {"gravity": (5, 15)}, per_episode=True)
+    cases: list[tuple[Any, str]] = [
+        ({"actions": {}}, r"options\['shifts'\] must have keys among parameters, got 'actions'"),
+        ({"parameters": {"value": 1}}, r"options\['shifts'\]\['parameters'\] must have keys among"),
+        ({"parameters": {"values": {"length": 1.0}}}, "must be a mapping with keys among gravity"),
+        ({"parameters": {"values": {"gravity": 16.0}}}, "must be float64 numbers from 5.0 to 15.0"),
+        ({"parameters": {"values": {"gravity": np.nan}}}, "must be float64 numbers from 5.0"),
+        ({"parameters": {"change_times": [500]}}, "below the horizon of 500"),
+        ({"parameters": {"context": 1}}, "needs contexts that recur"),
+        ({"parameters": {"schedule": "Reactive"}}, "schedule must not depend"),
+        ({"parameters": {"drift": "Permute()"}}, "drift must not be Permute"),
+    ]
+    env.reset(seed=0)
+    before = env.get_state()
+    for shifts, message in cases:
+        with pytest.raises(ValueError, match=message):
+            env.reset(seed=1, options={"shifts": shifts})
+    after = env.get_state()
+    for key, value in before.items():
+        np.testing.assert_array_equal(value, after[key])
+    other = DriftingParameters(make("CartPole-v1"), {"gravity": (4, 15)}, per_episode=True)
+    with pytest.raises(ValueError, match="state must be of an environment with"):
+        other.set_state(before)
+    with pytest.raises(gym.error.ResetNeeded):
+        other.step(0)
