@@ -9,12 +9,17 @@ from .observations import ShiftingObservations
 from .parameters import DriftingParameters
 from .rewards import ShiftingRewards
 from .settings import DriftArguments
+from .vector import ShiftingActionsVector, ShiftingObservationsVector, ShiftingRewardsVector
+from .vector_parameters import DriftingParametersVector
+from .vector_wrapper import DriftingVectorWrapper
 from .wrapper import DriftingWrapper
 
 __all__ = [
     "Delay",
     "DriftArguments",
     "DriftingParameters",
+    "DriftingParametersVector",
+    "DriftingVectorWrapper",
     "DriftingWrapper",
     "Drop",
     "Effect",
@@ -22,6 +27,9 @@ __all__ = [
     "Permutation",
     "Scale",
     "ShiftingActions",
+    "ShiftingActionsVector",
     "ShiftingObservations",
+    "ShiftingObservationsVector",
     "ShiftingRewards",
+    "ShiftingRewardsVector",
 ]

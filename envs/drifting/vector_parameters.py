@@ -1,0 +1,135 @@
+"""Parameters of vector environments that compute all rows at once, drifting."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from typing_extensions import Unpack, override
+
+from ..arguments import check_flag
+from .attributes import Attributes
+from .effects import Values
+from .parameters import Bounds, named_start, parameter_names, parse_ranges
+from .settings import DriftArguments
+from .vector_wrapper import DriftingVectorWrapper, check_vector, drifting_vector_wrappers
+
+# Steps of the trial that tells whether an environment takes a parameter per row.
+_TRIAL_STEPS = 20
+
+
+class DriftingParametersVector(DriftingVectorWrapper):
+    """As :class:`~.DriftingParameters`, for vector environments that compute all rows at once.
+
+    Such environments, Gymnasium's ``CartPoleVectorEnv`` for one, keep a single number for all rows.
+    Rows that drift on their own are possible where an array (num_envs,) in its place does the same
+    per row. The wrapper tries that out, on copies, before the first step, and refuses environments
+    that fail. (Their ``render`` may still want plain numbers.) With ``together=True`` all rows
+    share one world, which any such environment can do; its steps are the vector environment's.
+
+    ``SyncVectorEnv`` and ``AsyncVectorEnv`` are refused: there, wrap each sub-environment, with
+    ``gymnasium.make_vec(..., vectorization_mode="sync", wrappers=[...])``.
+
+    Args:
+        env: The vector environment, in next-step mode or without autoreset: in same-step mode,
+            episodes would begin with the parameters of the last.
+        ranges: As there.
+        together: Whether all rows share one world (then not with ``per_episode``).
+        arguments: As there.
+
+    Raises:
+        TypeError, ValueError: The environment cannot be driven, or an argument is wrong.
+    """
+
+    default_name: ClassVar[str] = "parameters"
+
+    def __init__(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        ranges: Bounds | None = None,
+        *,
+        together: bool = False,
+        **arguments: Unpack[DriftArguments],
+    ) -> None:
+        check_vector(env, "DriftingParameters")
+        base = env.unwrapped
+        if isinstance(base, (SyncVectorEnv, AsyncVectorEnv)):
+            raise ValueError(
+                f"env must compute all rows at once, got {env}: wrap its sub-environments, with "
+                "gymnasium.make_vec(..., vectorization_mode='sync', wrappers=[...])"
+            )
+        if AutoresetMode(env.metadata["autoreset_mode"]) is AutoresetMode.SAME_STEP:
+            raise ValueError(f"env must not reset in the same step, got {env.metadata}")
+        if check_flag("together", together) and arguments.get("per_episode"):
+            raise ValueError("together=True cannot go with per_episode=True")
+        names = parameter_names(ranges, arguments.get("values"))
+        for inner in drifting_vector_wrappers(env):
+            taken = inner.attributes.names if isinstance(inner, DriftingParametersVector) else ()
+            for name in names:
+                if name in taken:
+                    raise ValueError(f"{name!r} drifts already, by a wrapper inside")
+        self.attributes: Attributes = Attributes(base, names)
+        effect, arguments = parse_ranges(self.attributes, ranges, arguments)
+        self._current = np.zeros(0)  # what has been set
+        super().__init__(env, effect, len(names), arguments, 1 if together else None)
+        if not together:
+            _try_rows(base, self.attributes, *effect.bounds(len(names)))
+
+    @override
+    def close(self, **kwargs: Any) -> None:
+        """Puts the parameters back and closes the environment."""
+        self.attributes.restore(self.unwrapped)
+        super().close(**kwargs)
+
+    @override
+    def _enter(self, values: Values, anew: bool) -> None:
+        if anew or not np.array_equal(values, self._current):
+            # One number for all rows where they change together.
+            rows = values[0].tolist() if self._together else values.T.copy()
+            self.attributes.set(self.unwrapped, list(rows))
+            self._current = values.copy()
+
+    @override
+    def _own_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        return named_start(self.attributes, options, self.settings.options_name)
+
+    @override
+    def _named(self, values: Values) -> Any:
+        return dict(
+            zip(self.attributes.names, self.attributes.cast(list(values.T.copy())), strict=True)
+        )
+
+
+def _try_rows(env: Any, attributes: Attributes, low: Values, high: Values) -> None:
+    """Raises ValueError unless an array of parameters does per row what a number does for all.
+
+    Three copies run with the same seed and actions: with all parameters low, with all high, and
+    with both in turn, row by row.
+    """
+    odd = np.arange(env.num_envs) % 2 == 1
+    mixed = [np.where(odd, b, a) for a, b in zip(low.tolist(), high.tolist(), strict=True)]
+    try:
+        trials = [copy.deepcopy(env) for _ in range(3)]
+        for trial, values in zip(trials, (low.tolist(), high.tolist(), mixed), strict=True):
+            attributes.set(trial, values)
+        outputs = [trial.reset(seed=0)[:1] for trial in trials]
+        actions = copy.deepcopy(env.action_space)
+        actions.seed(0)
+        for _ in range(_TRIAL_STEPS):
+            for first, second, both in zip(*outputs, strict=True):
+                wanted = np.where(odd.reshape(-1, *[1] * (np.ndim(first) - 1)), second, first)
+                if not np.array_equal(wanted, both):
+                    raise ValueError("rows do not do what they do alone")
+            # Rows may draw from one random stream, and episodes that end from there on differ.
+            if any(np.any(output[2]) or np.any(output[3]) for output in outputs if output[1:]):
+                return
+            action = actions.sample()
+            outputs = [trial.step(action)[:4] for trial in trials]
+    except Exception as error:  # an environment of any kind may fail in any way
+        problem = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ValueError(
+            f"env must take {', '.join(attributes.names)} per row, which {env} does not "
+            f"({problem}): use together=True"
+        ) from None

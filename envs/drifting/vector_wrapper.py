@@ -1,0 +1,357 @@
+"""What all drifting wrappers of vector environments have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from ..arguments import check_count
+from ..bandit_world import OPEN_KEYS
+from ..options import parse_reset_mask
+from ..saving import SETTINGS, check_state, pack_text
+from .effects import Effect, Values
+from .notices import merged_info, notice, notified_space
+from .settings import DriftArguments, DriftSettings, select, take_options
+from .world import shift_generator
+
+Bools = NDArray[np.bool_]
+
+
+class DriftingVectorWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
+    """Base class: a vector environment of which something changes, in each row on its own.
+
+    Row i of ``reset(seed=s)`` changes as the single environment's wrapper does after
+    ``reset(seed=s + i)``. Infos are those of :class:`~.wrapper.DriftingWrapper` with a leading axis
+    (num_envs,). The resets of a vector environment in next-step mode count as no step.
+
+    Args:
+        env: The vector environment, in any autoreset mode.
+        effect: What changes.
+        size: How many quantities that takes.
+        arguments: See :class:`~.settings.DriftArguments`.
+        num_worlds: Worlds that change: one per row, or 1 for all rows together.
+    """
+
+    default_name: ClassVar[str]
+
+    def __init__(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        effect: Effect,
+        size: int,
+        arguments: DriftArguments,
+        num_worlds: int | None = None,
+    ) -> None:
+        super().__init__(env)
+        self._mode = AutoresetMode(env.metadata["autoreset_mode"])
+        horizon = None if env.spec is None else env.spec.max_episode_steps
+        self.settings = DriftSettings.parse(effect, size, self.default_name, horizon, arguments)
+        self._inner_names = [inner.settings.name for inner in drifting_vector_wrappers(env)]
+        if self.settings.name in self._inner_names:
+            raise ValueError(
+                f"name must differ from those of the wrappers inside, got {self.settings.name!r}"
+            )
+        self._show_space(env.single_observation_space)
+        self._together = num_worlds == 1 < env.num_envs
+        self._world = self.settings.make_world(num_worlds or env.num_envs)
+        self._begun = False
+        self._over = np.zeros(env.num_envs, dtype=bool)  # rows whose episode is over
+
+    def _show_space(self, space: Any) -> None:
+        """Sets the observation spaces: ``space``, with a notice if one is asked for."""
+        if self.settings.notify is not None:
+            space = notified_space(self.settings, space)
+        if space is not self.env.single_observation_space:
+            self.single_observation_space = space
+            self.observation_space = batch_space(space, self.num_envs)
+
+    # ------------------------------------------------------------------ what the effects do
+
+    def _enter(self, values: Values, anew: bool) -> None:
+        """Prepares the wrapped environment for the step that comes, with ``values`` (N, Q).
+
+        ``anew``: it may have been changed by others since the last call.
+        """
+
+    def _actions(self, actions: Any, values: Values) -> Any:
+        """The actions that the wrapped environment gets."""
+        return actions
+
+    def _rewards(self, rewards: NDArray[Any], values: Values, over: Bools) -> NDArray[Any]:
+        """The rewards that the agents get; ``over`` (N,): episodes that end."""
+        return rewards
+
+    def _observations(self, observations: Any, values: Values) -> Any:
+        """The observations that the agents get; ``values`` are those of their next actions."""
+        return observations
+
+    def _last_observation(self, observation: Any, values: Values) -> Any:
+        """As :meth:`_observations`, for a single one at the end of an episode; values (Q,)."""
+        return observation
+
+    def _infos(self, infos: dict[str, Any], values: Values, ahead: Values) -> None:
+        """Adapts ``infos`` in place.
+
+        ``values`` are those of the steps that the infos describe, ``ahead`` of the next ones.
+        """
+
+    def _own_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The wrapper's part of the options of reset, with values as arrays."""
+        return options
+
+    def _named(self, values: Values) -> Any:
+        """The values as the infos have them."""
+        return values.copy()
+
+    def _begin_episodes(self, rows: Bools) -> None:
+        """Forgets what belongs to the episodes of ``rows`` (N,)."""
+
+    # ------------------------------------------------------------------ Gymnasium's methods
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts episodes in all rows, or in those of ``options["reset_mask"]``.
+
+        Raises:
+            TypeError, ValueError: A seed or an option is not what it must be; nothing has changed
+                then.
+            ResetNeeded: The very first reset is a partial one.
+        """
+        own, rest = take_options(options, self.settings.name, self._inner_names)
+        own = self._own_options(own)
+        mask = parse_reset_mask(dict(rest or {}), self.num_envs)
+        rows = np.ones(self.num_envs, dtype=bool) if mask is None else mask.copy()
+        if not (self._begun or rows.all()):
+            raise ResetNeeded("the first reset() must start every sub-environment")
+        settings, world = self.settings.with_dynamics(own), self._world
+        if settings != self.settings:
+            if not rows.all():
+                raise ValueError("options with a schedule or drift cannot go with a reset_mask")
+            world = settings.make_world(world.num_worlds, world.streams)
+        if self._together and own and not rows.all():
+            raise ValueError("options of rows that change together cannot go with a reset_mask")
+        start = settings.parse_start(world, own)
+        seeds = self._parse_seed(seed)
+        seeded = rows & np.array([one is not None for one in seeds])
+        begins = rows.copy() if own or settings.per_episode or not self._begun else seeded
+        if self._together:
+            begins = begins[:1]
+        for index in np.flatnonzero(seeded[: world.num_worlds]).tolist():
+            world.streams.generators[index] = shift_generator(seeds[index] or 0, settings.name)
+        self.settings, self._world = settings, world
+        if begins.any():
+            worlds = np.flatnonzero(begins)
+            world.start(worlds, select(start, worlds))
+        self._begun = True
+        self._over &= ~rows
+        if world.clock == world.next_draw:
+            world.draw_due_blocks()
+        self._begin_episodes(rows)
+        values = self._values()
+        self._enter(values, anew=True)
+        observations, infos = self.env.reset(seed=seed, options=rest)  # type: ignore[arg-type]
+        self._enter(values, anew=True)
+        infos = merged_info(infos, self.settings.name, self._report(world.row))
+        self._infos(infos, values, values)
+        return self._show(observations), infos
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Takes a step in each row, in its world as it is now.
+
+        Raises:
+            ResetNeeded: No episode is running.
+        """
+        if not self._begun:
+            raise ResetNeeded("step() needs running episodes: call reset() first")
+        world, name = self._world, self.settings.name
+        # In next-step mode, this step resets these rows.
+        resets = self._over & (self._mode is AutoresetMode.NEXT_STEP)
+        if resets.any():
+            self._begin_episodes(resets)
+            self._start_anew(resets)
+        if world.clock == world.next_draw:
+            world.draw_due_blocks()
+        row, values = world.row, self._values()
+        report = self._report(row)
+        if resets.any():
+            self._enter(values, anew=False)
+        observations, rewards, terminations, truncations, infos = self.env.step(
+            self._actions(actions, values)
+        )
+        if resets.any() and not self._together:
+            world.wait(np.flatnonzero(resets))
+        world.clock += 1
+        over = np.logical_or(terminations, truncations)
+        rewards = self._rewards(rewards, values, over)
+        if self._mode is AutoresetMode.SAME_STEP and over.any():
+            infos = dict(infos)
+            final = merged_info(infos["final_info"], name, report)
+            self._infos(final, values, self._values())
+            last = infos["final_obs"].copy()
+            for index in np.flatnonzero(over).tolist():
+                last[index] = self._show_last(last[index], index)
+            infos |= {"final_info": final, "final_obs": last}
+            self._start_anew(over)
+            # What describes the rows that ended is their next step.
+            report = _mix(over, self._report(world.row), report)
+            values = np.where(over[:, None], self._values(), values)
+        self._over = over
+        infos = merged_info(infos, name, report)
+        ahead = self._values()
+        self._enter(ahead, anew=False)
+        self._infos(infos, values, ahead)
+        return self._show(observations), rewards, terminations, truncations, infos
+
+    # ------------------------------------------------------------------ beyond Gymnasium
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """The wrapper's own state, as a flat dict of arrays.
+
+        That of the wrapped environment is part of it, with the prefix ``env/``, if that has a
+        ``get_state`` and a ``set_state``.
+        """
+        state = self._own_state()
+        if self._inner_has_state():
+            inner: Any = self.env
+            state.update({f"env/{key}": value for key, value in inner.get_state().items()})
+        return state
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Restores what :meth:`get_state` returned; what the wrapper does then follows bit for bit.
+
+        Raises:
+            ValueError: The state is of a wrapper with other settings, incomplete, or broken;
+                nothing has changed then.
+        """
+        arrays = check_state(self._own_state(), state, OPEN_KEYS)
+        world = self._world
+        resting = np.full(world.num_worlds, not arrays["begun"][0])
+        world.check_state(arrays, resting, self.settings.horizon)
+        if self._inner_has_state():
+            inner: Any = self.env
+            inner.set_state({k[4:]: v for k, v in state.items() if k.startswith("env/")})
+        self._restore(arrays)
+
+    def _inner_has_state(self) -> bool:
+        return all(hasattr(self.env, name) for name in ("get_state", "set_state"))
+
+    def _own_state(self) -> dict[str, NDArray[Any]]:
+        return {
+            **self._world.get_state(),
+            "begun": np.array([self._begun]),
+            "over": self._over.copy(),
+            SETTINGS: pack_text(repr(self.settings)),
+        }
+
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._world.set_state(arrays)
+        self._begun = bool(arrays["begun"][0])
+        self._over = arrays["over"]
+        if self._begun:
+            self._enter(self._values(), anew=True)
+
+    # ------------------------------------------------------------------ inside
+
+    def _start_anew(self, rows: Bools) -> None:
+        """Starts the worlds of ``rows`` (N,) afresh, if each episode does."""
+        if self.settings.per_episode:
+            world, worlds = self._world, np.flatnonzero(rows)
+            world.start(worlds, select(self.settings.parse_start(world, {}), worlds))
+
+    def _values(self) -> Values:
+        """Values (N, Q) that the next actions meet, in a copy: worlds rewrite their rows."""
+        values = self._world.values[self._world.row]
+        return np.repeat(values, self.num_envs, axis=0) if self._together else values.copy()
+
+    def _report(self, row: int) -> dict[str, Any]:
+        """What the infos say of the worlds of a row."""
+        world, trace = self._world, self._world.trace
+        report = {
+            "context": trace.context[row],
+            "changed": trace.changed[row],
+            "steps_since_change": trace.since[row],
+            "change_size": world.sizes[row],
+        }
+        for key, value in report.items():
+            report[key] = np.repeat(value, self.num_envs) if self._together else value.copy()
+        values = self._world.values[row]
+        if self._together:
+            values = np.repeat(values, self.num_envs, axis=0)
+        return {**report, "values": self._named(values)}
+
+    def _changed(self) -> NDArray[np.float32]:
+        changed = self._world.trace.changed[self._world.row].astype(np.float32)
+        return np.broadcast_to(changed[:, None], (self.num_envs, 1)).copy()
+
+    def _show(self, observations: Any) -> Any:
+        """The observations as the agents get them, with the notice that they asked for."""
+        observations = self._observations(observations, self._values())
+        if self.settings.notify is None:
+            return observations
+        return notice(self.settings, observations, self._changed(), self._values())
+
+    def _show_last(self, observation: Any, index: int) -> Any:
+        """As :meth:`_show`, for the last observation of the episode in row ``index``."""
+        values = self._values()[index]
+        observation = self._last_observation(observation, values)
+        if self.settings.notify is None:
+            return observation
+        return notice(self.settings, observation, self._changed()[index], values)
+
+    def _parse_seed(self, seed: Any) -> list[int | None]:
+        """A seed or None for each row."""
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, (int, np.integer)):
+            first = check_count("seed", seed, least=0)
+            return list(range(first, first + self.num_envs))
+        if isinstance(seed, str) or not isinstance(seed, (Sequence, np.ndarray)):
+            raise TypeError(f"seed must be an integer, a list of integers or None, got {seed!r}")
+        if len(seed) != self.num_envs:
+            raise ValueError(f"seed must be one integer or {self.num_envs}, got {len(seed)}")
+        return [
+            None if one is None else check_count(f"seed[{index}]", one, least=0)
+            for index, one in enumerate(seed)
+        ]
+
+
+def check_vector(env: Any, single: str) -> None:
+    """Raises TypeError or ValueError if ``env`` is no vector environment that can be wrapped.
+
+    Args:
+        env: What is to be wrapped.
+        single: The wrapper for single environments.
+    """
+    if not isinstance(env, VectorEnv):
+        raise TypeError(f"env must be a vector environment, got {env}: use {single}")
+    try:
+        AutoresetMode(env.metadata.get("autoreset_mode"))
+    except ValueError:
+        raise ValueError(f"env must declare its autoreset_mode, got {env.metadata}") from None
+
+
+def drifting_vector_wrappers(env: VectorEnv[Any, Any, Any]) -> list[DriftingVectorWrapper]:
+    """The drifting wrappers around a vector environment, from the outermost to the innermost."""
+    found = []
+    while isinstance(env, VectorWrapper):
+        if isinstance(env, DriftingVectorWrapper):
+            found.append(env)
+        env = env.env
+    return found
+
+
+def _mix(rows: Bools, first: Any, second: Any) -> Any:
+    """``first`` in ``rows`` (N,) and ``second`` elsewhere, for dicts of arrays (N, ...)."""
+    if isinstance(first, dict):
+        return {key: _mix(rows, first[key], second[key]) for key in first}
+    return np.where(rows.reshape(-1, *[1] * (first.ndim - 1)), first, second)
