@@ -45,10 +45,8 @@ class Attributes:
                 raise ValueError(f"{name!r} follows from {' and '.join(sources)}: let those drift")
         self.own = tuple(getattr(env, name) for name in names)
         self._derived = [name for name in derived if {*DERIVED[name][1:]} & {*names}]
-        # What is not in the instance's dict came from its class, and goes when it is put back.
-        touched = (*names, *self._derived)
-        self._kept = {name: vars(env)[name] for name in touched if name in vars(env)}
-        self._added = [name for name in touched if name not in vars(env)]
+        self._before = {name: getattr(env, name) for name in (*names, *self._derived)}
+        self._in_class = {name for name in self._before if name not in _own_dict(env)}
         for name, value in zip(names, self.own, strict=True):
             try:
                 setattr(env, name, value)
@@ -73,16 +71,21 @@ class Attributes:
 
     def restore(self, env: Any) -> None:
         """Puts everything back as it was."""
-        for name, value in self._kept.items():
-            setattr(env, name, value)
-        for name in self._added:
-            if name in vars(env):
-                delattr(env, name)
+        for name, value in self._before.items():
+            if name in self._in_class and name in _own_dict(env):
+                delattr(env, name)  # it hides the class's
+            else:
+                setattr(env, name, value)
+
+
+def _own_dict(env: Any) -> dict[str, Any]:
+    """An environment's own attributes, where it has any beside slots."""
+    return getattr(env, "__dict__", {})
 
 
 def _check(env: Any, name: object) -> None:
     if not isinstance(name, str) or not hasattr(env, name):
-        known = ", ".join(sorted(key for key, value in vars(env).items() if _is_number(value)))
+        known = ", ".join(sorted(key for key, value in _own_dict(env).items() if _is_number(value)))
         raise ValueError(f"{env} has no attribute {name!r}; its numbers are {known or 'none'}")
     value = getattr(env, name)
     if not _is_number(value):

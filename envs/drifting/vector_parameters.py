@@ -37,7 +37,7 @@ class DriftingParametersVector(DriftingVectorWrapper):
             episodes would begin with the parameters of the last.
         ranges: As there.
         together: Whether all rows share one world (then not with ``per_episode``).
-        arguments: As there.
+        arguments: As there; there is no ``update``.
 
     Raises:
         TypeError, ValueError: The environment cannot be driven, or an argument is wrong.

@@ -161,7 +161,7 @@ class DriftingVectorWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
         self._enter(values, anew=True)
         observations, infos = self.env.reset(seed=seed, options=rest)  # type: ignore[arg-type]
         self._enter(values, anew=True)
-        infos = merged_info(infos, self.settings.name, self._report(world.row))
+        infos = merged_info(infos, self.settings.name, self._report())
         self._infos(infos, values, values)
         return self._show(observations), infos
 
@@ -181,8 +181,7 @@ class DriftingVectorWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
             self._start_anew(resets)
         if world.clock == world.next_draw:
             world.draw_due_blocks()
-        row, values = world.row, self._values()
-        report = self._report(row)
+        values, report = self._values(), self._report()
         if resets.any():
             self._enter(values, anew=False)
         observations, rewards, terminations, truncations, infos = self.env.step(
@@ -203,7 +202,7 @@ class DriftingVectorWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
             infos |= {"final_info": final, "final_obs": last}
             self._start_anew(over)
             # What describes the rows that ended is their next step.
-            report = _mix(over, self._report(world.row), report)
+            report = _mix(over, self._report(), report)
             values = np.where(over[:, None], self._values(), values)
         self._over = over
         infos = merged_info(infos, name, report)
@@ -269,29 +268,27 @@ class DriftingVectorWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
             world.start(worlds, select(self.settings.parse_start(world, {}), worlds))
 
     def _values(self) -> Values:
-        """Values (N, Q) that the next actions meet, in a copy: worlds rewrite their rows."""
-        values = self._world.values[self._world.row]
-        return np.repeat(values, self.num_envs, axis=0) if self._together else values.copy()
+        """Values (N, Q) that the next actions meet."""
+        return self._now(self._world.values)
 
-    def _report(self, row: int) -> dict[str, Any]:
-        """What the infos say of the worlds of a row."""
+    def _now(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """What rows (L, n, ...) of the worlds have of the next step, (N, ...)."""
+        now = self._world.now(rows)
+        return np.repeat(now, self.num_envs, axis=0) if self._together else now
+
+    def _report(self) -> dict[str, Any]:
+        """What the infos say of the next step."""
         world, trace = self._world, self._world.trace
-        report = {
-            "context": trace.context[row],
-            "changed": trace.changed[row],
-            "steps_since_change": trace.since[row],
-            "change_size": world.sizes[row],
+        return {
+            "context": self._now(trace.context),
+            "changed": self._now(trace.changed),
+            "steps_since_change": self._now(trace.since),
+            "change_size": self._now(world.sizes),
+            "values": self._named(self._values()),
         }
-        for key, value in report.items():
-            report[key] = np.repeat(value, self.num_envs) if self._together else value.copy()
-        values = self._world.values[row]
-        if self._together:
-            values = np.repeat(values, self.num_envs, axis=0)
-        return {**report, "values": self._named(values)}
 
     def _changed(self) -> NDArray[np.float32]:
-        changed = self._world.trace.changed[self._world.row].astype(np.float32)
-        return np.broadcast_to(changed[:, None], (self.num_envs, 1)).copy()
+        return self._now(self._world.trace.changed)[:, None].astype(np.float32)
 
     def _show(self, observations: Any) -> Any:
         """The observations as the agents get them, with the notice that they asked for."""

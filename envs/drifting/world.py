@@ -56,6 +56,7 @@ class DriftingWorld(BanditWorld):
     saved: ClassVar[tuple[str, ...]] = (
         *BanditWorld.saved,
         "sizes",
+        "lag",
         "anchor_means",
         "anchor_values",
     )
@@ -77,6 +78,8 @@ class DriftingWorld(BanditWorld):
         self.table = table
         self.values = np.zeros((ROWS, num_worlds, size), dtype=effect.dtype)
         self.sizes = np.zeros((ROWS, num_worlds))
+        self.lag = np.zeros(num_worlds, dtype=np.int64)  # rows by which worlds are behind the clock
+        self._lagging = False
         # Means that stand for these very values, which the linear map may miss by rounding.
         self.anchor_means = np.full((num_worlds, arms.num_arms), -1.0)
         self.anchor_values = np.zeros((num_worlds, size))
@@ -93,18 +96,29 @@ class DriftingWorld(BanditWorld):
 
     def wait(self, worlds: IntArray) -> None:
         """Lets ``worlds`` (n,) stand still: after the next tick they are where they are now."""
-        ring = [getattr(self.trace, field.name) for field in fields(Trace)]
-        for rows in (*ring, self.values, self.sizes):
-            rows[:, worlds] = np.roll(rows[:, worlds], 1, axis=0)
+        self.lag[worlds] += 1
         self.first[worlds] += 1
         self.drawn[worlds] += 1
         self.next_draw = int(self.drawn.min())
+        self._lagging = True
+
+    def now(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """The entries (N, ...) of ``rows`` (L, N, ...) at each world's current step, in a copy."""
+        if not self._lagging:
+            return rows[self.row].copy()
+        return rows[(self.clock - self.lag) % ROWS, self.everyone]
 
     @override
     def draw_due_blocks(self) -> None:
-        sizes = self.sizes[self.row].copy()  # The drawing takes the current rows for first ones.
+        due = np.flatnonzero(self.drawn == self.clock)
+        # Drawing goes on from the clock's row, to which the current steps move if they lag behind.
+        current = (self.clock - self.lag[due]) % ROWS
+        for field in fields(Trace):
+            rows = getattr(self.trace, field.name)
+            rows[self.row, due] = rows[current, due]
+        sizes = self.sizes[current, due]
         super().draw_due_blocks()
-        self.sizes[self.row] = sizes
+        self.sizes[self.row, due] = sizes  # A first row has none of its own.
 
     @override
     def _fill(
@@ -121,6 +135,8 @@ class DriftingWorld(BanditWorld):
         sizes = np.zeros((ROWS, len(worlds)))
         sizes[1:] = self.effect.distance(values[1:], values[:-1])
         self.values[part], self.sizes[part] = values, sizes
+        self.lag[worlds] = 0
+        self._lagging = bool(self.lag.any())
 
     def _read(self, context: IntArray, means: FloatArray, worlds: IntArray) -> Values:
         """Values (L, n, Q) of rows of ``worlds`` (n,)."""
@@ -136,6 +152,7 @@ class DriftingWorld(BanditWorld):
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         super().set_state(state)
         self.values = self._read(self.trace.context, self.trace.means, self.everyone)
+        self._lagging = bool(self.lag.any())
 
 
 def shift_generator(seed: int, name: str) -> np.random.Generator:

@@ -38,6 +38,7 @@ from driftwise.envs import (
 )
 
 FAST = Hazard(0.1)
+TAXI = max(env_id for env_id in gym.registry if env_id.startswith("Taxi-v"))
 MOVES = [
     Resample(),
     Interpolate(7),
@@ -52,6 +53,25 @@ def make(env_id: str) -> gym.Env[Any, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return gym.make(env_id)
+
+
+class Count(gym.Env[int, int]):
+    """Pays 1, 2, 4, ... at steps 0, 1, 2, ..., so that sums tell what was paid when."""
+
+    observation_space = gym.spaces.Discrete(2)
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self, length: int) -> None:
+        self.length, self.paid = length, 1
+
+    def reset(self, **kwargs: Any) -> tuple[int, dict[str, Any]]:
+        super().reset(**kwargs)
+        self.paid = 1
+        return 0, {}
+
+    def step(self, action: int) -> tuple[int, int, bool, bool, dict[str, Any]]:
+        self.paid *= 2
+        return 0, self.paid // 2, self.paid == 2**self.length, False, {}
 
 
 def values_of(info: dict[str, Any]) -> Any:
@@ -151,6 +171,24 @@ def test_parameters_are_put_back() -> None:
             assert kept.get(name) == before.get(name) and (name in vars(bare)) == (name in before)
 
 
+def test_properties_can_drift() -> None:
+    class Scaled(Count):
+        """With a parameter behind a property, and one that cannot be set."""
+
+        _mass, fixed = 2.0, property(lambda self: 1.0)
+        mass = property(lambda self: self._mass, lambda self, mass: setattr(self, "_mass", mass))
+
+    bare = Scaled(50)
+    env = DriftingParameters(bare, {"mass": (1, 3)}, schedule=Hazard(1.0))
+    env.reset(seed=0)
+    assert values_of(env.step(0)[-1]) == {"mass": 2.0}
+    assert bare.mass != 2.0
+    env.close()
+    assert bare.mass == 2.0
+    with pytest.raises(ValueError, match=r"'fixed' of .* cannot be set"):
+        DriftingParameters(bare, {"fixed": (0, 3)})
+
+
 def test_update_is_told_of_every_move() -> None:
     seen = []
     env = DriftingParameters(
@@ -167,7 +205,7 @@ def test_update_is_told_of_every_move() -> None:
 
 
 def test_actions_are_those_of_the_permuted() -> None:
-    env, plain = ShiftingActions(make("Taxi-v4"), schedule=FAST), make("Taxi-v4")
+    env, plain = ShiftingActions(make(TAXI), schedule=FAST), make(TAXI)
     info, bare_info = env.reset(seed=2)[1], plain.reset(seed=2)[1]
     previous, changes = np.arange(6), 0
     for step in range(150):
@@ -274,25 +312,6 @@ def test_rewards(effect: Effect) -> None:
         factors.add(float(values_of(info)[0]))
         assert reward == plain.step(action)[1] * values_of(info)[0]
     assert factors == {1.0, -1.0} if isinstance(effect, Flip) else len(factors) > 3
-
-
-class Count(gym.Env[int, int]):
-    """Pays 1, 2, 4, ... at steps 0, 1, 2, ..., so that sums tell what was paid when."""
-
-    observation_space = gym.spaces.Discrete(2)
-    action_space = gym.spaces.Discrete(2)
-
-    def __init__(self, length: int) -> None:
-        self.length, self.paid = length, 1
-
-    def reset(self, **kwargs: Any) -> tuple[int, dict[str, Any]]:
-        super().reset(**kwargs)
-        self.paid = 1
-        return 0, {}
-
-    def step(self, action: int) -> tuple[int, int, bool, bool, dict[str, Any]]:
-        self.paid *= 2
-        return 0, self.paid // 2, self.paid == 2**self.length, False, {}
 
 
 @settings(deadline=None, max_examples=40)
@@ -428,7 +447,7 @@ def test_bad_effects_and_spaces() -> None:
         (ShiftingActions, (cart, "Twist()"), "effect must be one of .*, got 'Twist'"),
         (ShiftingActions, (pendulum,), "actions must be two or more"),
         (ShiftingObservations, (jack,), "observations must be Box or Discrete, got Tuple"),
-        (ShiftingObservations, (make("Taxi-v4"), "Drop()"), "observations must be a Box for Drop"),
+        (ShiftingObservations, (make(TAXI), "Drop()"), "observations must be a Box for Drop"),
         (ShiftingObservations, (cart, "Delay()"), "effect must be Permutation, Drop or Scale"),
         (ShiftingRewards, (cart, "Drop()"), "effect must be Flip, Scale or Delay"),
         (ShiftingRewards, (cart, "Scale(2, 1)"), "effect: low must be above 0 and below high"),

@@ -35,7 +35,11 @@ PARAMETERS = {
     "MountainCar-v0": {"gravity": (0.002, 0.003), "force": (0.0005, 0.002)},
     "MountainCarContinuous-v0": {"power": (0.001, 0.003)},
 }
-TOY_TEXT = ["FrozenLake-v1", "CliffWalking-v1", "Taxi-v4", "Blackjack-v1"]
+# The newest versions that this Gymnasium has.
+TOY_TEXT = [
+    max(env_id for env_id in gym.registry if env_id.startswith(f"{name}-v"))
+    for name in ("FrozenLake", "CliffWalking", "Taxi", "Blackjack")
+]
 IDS = [*PARAMETERS, *TOY_TEXT]
 FAST = Hazard(0.2)
 
