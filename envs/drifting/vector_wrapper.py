@@ -23,7 +23,7 @@ from .world import shift_generator
 Bools = NDArray[np.bool_]
 
 
-class DriftingVectorWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
+class DriftingVectorWrapper(VectorWrapper):
     """Base class: a vector environment of which something changes, in each row on its own.
 
     Row i of ``reset(seed=s)`` changes as the single environment's wrapper does after
