@@ -190,3 +190,10 @@ def test_kernels_can_be_switched_off_from_outside() -> None:
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True
         )
         assert done.stdout.strip() == expected, done.stderr
+
+
+def test_compilation_goes_around_the_kernel() -> None:
+    memory = make(torch.float32)
+    x = torch.randn(2, 40, 4)
+    y, _ = torch.compile(memory, backend="eager", fullgraph=True)(x)
+    torch.testing.assert_close(y, memory(x)[0], rtol=1e-4, atol=1e-5)
