@@ -5,7 +5,7 @@ changes, ``drifts.py`` and ``restless.py`` say how. :func:`check_vector_env` che
 environment.
 """
 
-from .arms import Arms, Draws
+from .arms import Arms
 from .checking import check_vector_env
 from .drifts import Drift, Permute, Recur, Resample, Rotting, SwapBest
 from .registration import ENVIRONMENTS, register_envs
@@ -13,6 +13,7 @@ from .restless import Interpolate, OrnsteinUhlenbeck, RandomWalk, Sinusoid
 from .schedules import AtSteps, Bursts, Hazard, Never, Periodic, Reactive, Schedule
 from .shifting_bandit import ShiftingBandit
 from .shifting_bandit_vector import ShiftingBanditVector
+from .streams import Draws
 from .trace import World
 
 __all__ = [

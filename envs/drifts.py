@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from .arguments import assign, check_count, check_finite
-from .arms import Arms, Draws
+from .arms import Arms
+from .streams import Draws
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -7,7 +7,7 @@ from typing import Any
 from gymnasium.envs.registration import register, registry
 from typing_extensions import Unpack
 
-from .settings import BanditArguments
+from .bandit_settings import BanditArguments
 from .shifting_bandit import ShiftingBandit
 
 # Environment id -> (max_episode_steps, arguments). Arguments are text so that specs stay JSON.
