@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,11 @@ from typing_extensions import override
 from .arguments import check_count
 from .arms import Arms
 from .block_world import NEVER, BlockWorld, Episode
-from .blocks import ROWS, BoolArray, IntArray, Segments
+from .blocks import BoolArray, IntArray, Segments
 from .drifts import Drift, Recur
 from .schedules import Schedule
 from .streams import DrawArrays, Draws, FloatArray, Streams
-from .trace import Trace, World, best_arm, restless_path, segment_states
+from .trace import ROWS, STEPS_PER_BLOCK, Trace, World, best_arm, restless_path, segment_states
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class BanditWorld(BlockWorld[Trace, BanditEpisode]):
         streams: Random streams to take over from other worlds; by default new ones.
     """
 
-    saved: ClassVar[tuple[str, ...]] = (*BlockWorld.saved, "drift_state", "contexts")
+    steps_per_block = STEPS_PER_BLOCK
+    saved: tuple[str, ...] = (*BlockWorld.saved, "drift_state", "contexts")
 
     def __init__(
         self,

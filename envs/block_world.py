@@ -1,7 +1,7 @@
 """What all our worlds share: N of them with their own random streams, drawn ahead in blocks.
 
-Whatever does not depend on the agent is drawn ahead, in blocks of :data:`~.blocks.STEPS_PER_BLOCK`
-steps per world, so that a step only reads rows. Rows live in a ring: the step at ``clock`` reads
+Whatever does not depend on the agent is drawn ahead, in blocks of steps per
+world, so that a step only reads rows. Rows live in a ring: the step at ``clock`` reads
 row ``clock % L``. A world may begin an episode at any time; its column is then rewritten from the
 current row on.
 
@@ -13,12 +13,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .blocks import ROWS, STEPS_PER_BLOCK, BlockTrace, BoolArray, IntArray
+from .blocks import BlockTrace, BoolArray, IntArray
 from .schedules import Schedule
 from .streams import DrawArrays, Draws, FloatArray, Streams, cut, total
 
@@ -52,10 +52,12 @@ class BlockWorld(ABC, Generic[TraceT, EpisodeT]):
         streams: Random streams to take over from other worlds; by default new ones.
     """
 
+    # Part of the definition of a kind of world: another length makes other worlds of a seed.
+    steps_per_block: int
     # The agent has no say in what the rows hold, unless a kind of world says otherwise.
     stepwise: bool = False
     # What a saved state holds besides the trace and the generators.
-    saved: ClassVar[tuple[str, ...]] = (
+    saved: tuple[str, ...] = (
         "clock",
         "first",
         "drawn",
@@ -64,7 +66,7 @@ class BlockWorld(ABC, Generic[TraceT, EpisodeT]):
         "change_times",
     )
     # Arrays of a saved state whose last axis may have any length.
-    open_keys: ClassVar[tuple[str, ...]] = ("change_times",)
+    open_keys: tuple[str, ...] = ("change_times",)
 
     def __init__(
         self,
@@ -91,7 +93,7 @@ class BlockWorld(ABC, Generic[TraceT, EpisodeT]):
         self.change_times = np.zeros((num_worlds, 0), dtype=np.int64)
 
         self._step_wants = (Draws(schedule.step_uniforms), *step_wants)
-        self._block_wants = total(self._step_wants, STEPS_PER_BLOCK)
+        self._block_wants = total(self._step_wants, self.steps_per_block)
         self._start_wants = (Draws(schedule.start_uniforms), *start_wants, self._block_wants)
 
     # ------------------------------------------------------------------ what a kind of world writes
@@ -126,7 +128,7 @@ class BlockWorld(ABC, Generic[TraceT, EpisodeT]):
     @property
     def row(self) -> int:
         """Row of the current step."""
-        return self.clock % ROWS
+        return self.clock % (self.steps_per_block + 1)
 
     def tick(self, actions: IntArray) -> None:
         """Ends the current step, in which ``actions`` (N,) were taken."""
@@ -175,29 +177,31 @@ class BlockWorld(ABC, Generic[TraceT, EpisodeT]):
         """Fills a block of the columns of ``worlds`` (n,) from the current row on."""
         # Each number of a step has its B values side by side, here seen as (B, n, k).
         n = len(worlds)
-        by_step = [d.reshape(n, -1, STEPS_PER_BLOCK).transpose(2, 0, 1) for d in draws]
+        by_step = [d.reshape(n, -1, self.steps_per_block).transpose(2, 0, 1) for d in draws]
         parts = cut((by_step[0], by_step[1]), self._step_wants)
         flags = self._flags(worlds, parts[0][0])
         trace = self._make_rows(worlds, parts[1:], flags, context, since, changed)
         if n == self.num_worlds:
             self.trace = trace
         else:
-            rows = (self.clock + np.arange(ROWS))[:, None] % ROWS
+            num_rows = self.steps_per_block + 1
+            rows = (self.clock + np.arange(num_rows))[:, None] % num_rows
             for field in fields(trace):
                 getattr(self.trace, field.name)[rows, worlds] = getattr(trace, field.name)
-        self.drawn[worlds] = self.clock + STEPS_PER_BLOCK
+        self.drawn[worlds] = self.clock + self.steps_per_block
         self.next_draw = int(self.drawn.min())
 
     # ------------------------------------------------------------------ changes
 
     def _flags(self, worlds: IntArray, uniforms: FloatArray) -> BoolArray:
         """Change flags (B, n) of rows 1 ... B, as far as the agent has no say in them."""
-        shape = (STEPS_PER_BLOCK, len(worlds))
+        num_steps = self.steps_per_block
+        shape = (num_steps, len(worlds))
         first_step = self.clock - self.first[worlds] + 1
         flags = np.zeros(shape, dtype=bool)
         if not self.schedule.reactive:
             same = (first_step == first_step[0]).all()
-            steps = np.arange(STEPS_PER_BLOCK)[:, None] + (first_step[:1] if same else first_step)
+            steps = np.arange(num_steps)[:, None] + (first_step[:1] if same else first_step)
             state = self.schedule_state[worlds]
             flags, state = self.schedule.changes(steps, uniforms, state)
             self.schedule_state[worlds] = state
@@ -206,7 +210,7 @@ class BlockWorld(ABC, Generic[TraceT, EpisodeT]):
         if prescribed.any():
             flags = flags & ~prescribed
             rows = self.change_times[worlds] - first_step[:, None]
-            inside = (rows >= 0) & (rows < STEPS_PER_BLOCK) & prescribed[:, None]
+            inside = (rows >= 0) & (rows < num_steps) & prescribed[:, None]
             flags[rows[inside], np.nonzero(inside)[0]] = True
         return flags
 
@@ -228,7 +232,7 @@ class BlockWorld(ABC, Generic[TraceT, EpisodeT]):
         of changes of the next row are written here.
         """
         trace, row = self.trace, self.row
-        following = (row + 1) % ROWS
+        following = (row + 1) % (self.steps_per_block + 1)
         changed = trace.changed[following]
         if self.schedule.reactive:
             fires, self.schedule_state = self.schedule.react(
@@ -261,7 +265,7 @@ class BlockWorld(ABC, Generic[TraceT, EpisodeT]):
         """
         clock = int(state["clock"])
         # A lone world draws every block from clock 0 on; others may be out of step with another.
-        last = STEPS_PER_BLOCK + (clock if self.num_worlds > 1 else 0)
+        last = self.steps_per_block + (clock if self.num_worlds > 1 else 0)
         if clock < 0 or clock > last:
             raise ValueError(f"state['clock'] must be from 0 to {last}, got {clock}")
         # Where an episode is running, it began less than a horizon ago, and its block is not over.

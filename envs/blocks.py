@@ -14,10 +14,6 @@ from numpy.typing import NDArray
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-# Part of the definition of a world: another length makes other worlds of the same seed.
-STEPS_PER_BLOCK = 200
-ROWS = STEPS_PER_BLOCK + 1
-
 
 @dataclass
 class BlockTrace:
@@ -50,7 +46,7 @@ class Segments:
     """
 
     def __init__(self, flags: BoolArray) -> None:
-        num_worlds = flags.shape[1]
+        num_rows, num_worlds = flags.shape[0] + 1, flags.shape[1]
         world, change_row = np.nonzero(flags.T)
         self.counts = np.bincount(world, minlength=num_worlds)
         self.origin = np.cumsum(self.counts + 1) - (self.counts + 1)
@@ -58,8 +54,8 @@ class Segments:
         # The c-th change of all opens segment c + world + 1: world + 1 origins come before it.
         self.begins[np.arange(len(world)) + world + 1] = change_row + 1
         ends = np.append(self.begins[1:], 0)
-        ends[ends == 0] = ROWS  # where the next segment is another world's
-        index = np.repeat(np.arange(len(ends)), ends - self.begins).reshape(num_worlds, ROWS)
+        ends[ends == 0] = num_rows  # where the next segment is another world's
+        index = np.repeat(np.arange(len(ends)), ends - self.begins).reshape(num_worlds, num_rows)
         self.index = np.ascontiguousarray(index.T)
 
     def count_changes(self, before: IntArray) -> IntArray:
@@ -71,4 +67,4 @@ class Segments:
         """Steps since the last change (L, n), given those at row 0 (n,)."""
         begins = self.begins.copy()
         begins[self.origin] -= before
-        return np.arange(ROWS)[:, None] - begins.take(self.index)
+        return np.arange(len(self.index))[:, None] - begins.take(self.index)

@@ -30,9 +30,15 @@ def check_keys(options: Mapping[str, Any] | None, known: tuple[str, ...]) -> dic
 
 
 def parse_change_times(
-    options: Mapping[str, Any], count: int, worlds: NDArray[np.int64]
+    options: Mapping[str, Any],
+    count: int,
+    worlds: NDArray[np.int64],
+    horizon: int | None = None,
 ) -> NDArray[np.int64] | None:
-    """Reads ``change_times``, given once or for each of ``count`` worlds, for ``worlds`` (n,)."""
+    """Reads ``change_times``, given once or for each of ``count`` worlds, for ``worlds`` (n,).
+
+    With a ``horizon``, each must be below it.
+    """
     value = options.get("change_times")
     if value is None:
         return None
@@ -48,6 +54,8 @@ def parse_change_times(
         raise ValueError(f"{name} must have shape (M,) or ({count}, M), got {times.shape}")
     if (times < 1).any():
         raise ValueError(f"{name} must be at least 1 (no change at step 0), got {times.min()}")
+    if horizon is not None and (times >= horizon).any():
+        raise ValueError(f"{name} must be below max_episode_steps={horizon}, got {times.max()}")
     return times[worlds].astype(np.int64)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from typing_extensions import override
 
 from .bandit_world import BanditWorld
-from .blocks import ROWS, STEPS_PER_BLOCK, BoolArray, IntArray
+from .blocks import BoolArray, IntArray
 from .streams import DrawArrays
-from .trace import Trace, World, best_arm
+from .trace import ROWS, STEPS_PER_BLOCK, Trace, World, best_arm
 
 
 class StepwiseWorld(BanditWorld):
@@ -20,7 +20,7 @@ class StepwiseWorld(BanditWorld):
     """
 
     stepwise = True
-    saved: ClassVar[tuple[str, ...]] = (
+    saved: tuple[str, ...] = (
         *BanditWorld.saved,
         "step_uniforms",
         "step_normals",

@@ -12,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arms import Arms
-from .blocks import ROWS, STEPS_PER_BLOCK, BlockTrace, BoolArray, IntArray, Segments
+from .blocks import BlockTrace, BoolArray, IntArray, Segments
 from .drifts import Drift
 from .streams import DrawArrays
 
 FloatArray = NDArray[np.float64]
+
+# Part of the definition of the bandits: another length makes other worlds of the same seed.
+STEPS_PER_BLOCK = 200
+ROWS = STEPS_PER_BLOCK + 1
 
 
 class World(NamedTuple):

@@ -1,0 +1,384 @@
+"""The worlds behind the shifting mazes, as array functions over N worlds at once.
+
+A world's mazes over a block of steps lie in its *slots*, in order of time; rows of the trace say in
+which slot a step takes place. What steps look up in a maze is worked out once per slot, for a whole
+block and all worlds at once, so that a step is a handful of look-ups.
+
+Letters: N worlds, n of them at work, M slots, C cells of a maze, B steps of a block, L = B + 1 rows
+(see ``blocks.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from .block_world import BlockWorld, Episode
+from .blocks import BlockTrace, BoolArray, IntArray, Segments
+from .maze_drifts import MazeDrift
+from .maze_grid import NUM_DIRECTIONS, Grid, pick
+from .mazes import Charts, Mazes
+from .schedules import Schedule
+from .streams import DrawArrays, Draws, FloatArray, Streams
+
+# Part of the definition of the mazes: another length makes other worlds of the same seed. No block
+# reaches beyond the end of a standard episode, which saves drawing mazes that nobody sees.
+STEPS_PER_BLOCK = 250
+ROWS = STEPS_PER_BLOCK + 1
+
+MAZE_FIELDS = tuple(field.name for field in fields(Mazes))
+
+
+@dataclass(frozen=True)
+class MazeEpisode(Episode):
+    """What ``reset(options=...)`` prescribes for the episodes of n worlds; None leaves it drawn.
+
+    Attributes:
+        walls: Layout at step 0, (n, C).
+        goal: Cell of the goal at step 0, (n,).
+        position: Cell of the agent at step 0, (n,).
+        directions: Direction of each action at step 0, (n, 4).
+    """
+
+    walls: BoolArray | None = None
+    goal: IntArray | None = None
+    position: IntArray | None = None
+    directions: IntArray | None = None
+
+
+@dataclass
+class MazeTrace(BlockTrace):
+    """Rows of n worlds, arrays (L, n).
+
+    Attributes:
+        slot: Slot of the maze at this step.
+        landing: Uniform on [0, 1) that says where an agent lands that leaves its place at this
+            step; row B has none.
+    """
+
+    slot: IntArray
+    landing: FloatArray
+
+    @classmethod
+    def zeros(cls, num_worlds: int) -> MazeTrace:
+        """A trace yet to be filled."""
+        shape = (ROWS, num_worlds)
+        return cls(
+            context=np.zeros(shape, dtype=np.int64),
+            changed=np.zeros(shape, dtype=bool),
+            since=np.zeros(shape, dtype=np.int64),
+            slot=np.zeros(shape, dtype=np.int64),
+            landing=np.zeros(shape),
+        )
+
+
+class Moves(NamedTuple):
+    """What a step has done in N worlds, arrays (N,).
+
+    Attributes:
+        cell: Where the move led.
+        hit: Whether that is the goal.
+        bumped: Whether a wall stopped it.
+        regret: Steps lost: 1 + steps to the goal after the move - steps to it before.
+        optimal: An action that would have lost none, the first of those.
+    """
+
+    cell: IntArray
+    hit: BoolArray
+    bumped: BoolArray
+    regret: FloatArray
+    optimal: IntArray
+
+
+class MazeWorld(BlockWorld[MazeTrace, MazeEpisode]):
+    """N mazes with their own random streams and an agent in each, stepped together.
+
+    Args:
+        num_worlds: N.
+        grid: Their ground plan.
+        layout: ``"pillars"`` or ``"corridors"``.
+        random_start: Whether the agent starts anywhere, not at the centre.
+        schedule: When the worlds change.
+        drifts: What changes then, one after the other.
+        streams: Random streams to take over from other worlds; by default new ones.
+    """
+
+    steps_per_block = STEPS_PER_BLOCK
+    saved: tuple[str, ...] = (*BlockWorld.saved, "position", "last")
+    open_keys: tuple[str, ...] = (*BlockWorld.open_keys, *MAZE_FIELDS)
+
+    def __init__(
+        self,
+        num_worlds: int,
+        grid: Grid,
+        layout: str,
+        random_start: bool,
+        schedule: Schedule,
+        drifts: tuple[MazeDrift, ...],
+        streams: Streams | None = None,
+    ) -> None:
+        self.grid = grid
+        self.layout = layout
+        self.random_start = random_start
+        self.drifts = drifts
+        self.moves_walls = any(drift.moves_walls for drift in drifts)
+        self.stepwise = schedule.reactive
+        layout_draws = len(grid.sites) if layout == "corridors" else 0
+        super().__init__(
+            num_worlds,
+            schedule,
+            start_wants=(Draws(layout_draws), Draws(1), Draws(1)),
+            step_wants=(Draws(1),),
+            trace=MazeTrace.zeros(num_worlds),
+            streams=streams,
+        )
+        self.leaps = grid.leaps()
+        self.position = np.full(num_worlds, grid.centre)
+        self.view = np.zeros(num_worlds, dtype=np.int16)  # what each agent sees (Charts.view)
+        self.last = np.zeros(num_worlds, dtype=np.int64)  # slot of the last maze of the block
+        self.mazes = Mazes.published(grid, num_worlds).take((slice(None), None))
+        self.charts = Charts.zeros((num_worlds, 1), grid)
+        self.first_slot = self.everyone.copy()  # of each world, among all N * M
+        self.jump_draws = Draws(sum(drift.num_uniforms(grid) for drift in drifts))
+        if self.stepwise:  # random numbers that a change at each step would take
+            self.jump_uniforms = np.zeros((ROWS, num_worlds, self.jump_draws.uniforms))
+            self.saved = (*type(self).saved, "jump_uniforms")
+
+    # ------------------------------------------------------------------ a step
+
+    def play(self, actions: IntArray) -> Moves:
+        """Moves the agents, changes the mazes and ends the step; the info of its row stays."""
+        charts, mazes, cells = self.charts, self.mazes, self.grid.cells
+        trace, row = self.trace, self.row
+        slot = self.first_slot + trace.slot[row]
+        here = slot * cells
+        before = here + self.position
+        direction = mazes.directions.take(slot * NUM_DIRECTIONS + actions)
+        cell = self.position + self.leaps.take(self.view * NUM_DIRECTIONS + direction)
+        hit = cell == mazes.goal.take(slot)
+        steps_left = charts.steps.take(here + cell)
+        steps_left[hit] = 0
+        regret = 1.0 + (steps_left - charts.steps.take(before))
+        optimal = charts.optimal.take(before).astype(np.int64)
+        bumped = cell == self.position
+        if self.stepwise:
+            # Every action that loses nothing counts as the optimal one.
+            self._change(self._react(actions, np.where(regret == 0.0, actions, optimal)), row)
+        self.clock += 1
+
+        # Whoever found the goal, or is caught in a new wall, lands in the maze of the next step.
+        slot = self.first_slot + trace.slot[self.row]
+        here = slot * cells
+        leaves = hit
+        if self.moves_walls:
+            leaves = hit | mazes.walls.take(here + cell)
+        position = cell
+        worlds = np.flatnonzero(leaves)
+        if len(worlds):
+            position = cell.copy()
+            free = ~mazes.walls.reshape(-1, cells)[slot[worlds]]
+            free[np.arange(len(worlds)), mazes.goal.take(slot[worlds])] = False
+            position[worlds] = pick(free, trace.landing[row, worlds])
+        self.position = position
+        self.view = charts.view.take(here + position)
+        return Moves(cell, hit, bumped, regret, optimal)
+
+    def optimal(self) -> IntArray:
+        """The first of the optimal actions at the current step, (N,)."""
+        return self.charts.optimal.take(self._here()).astype(np.int64)
+
+    def _here(self) -> IntArray:
+        """Cells of the agents among all N * M * C, (N,)."""
+        slot = self.first_slot + self.trace.slot[self.row]
+        return slot * self.grid.cells + self.position
+
+    def maze(self, index: int, row: int) -> Mazes:
+        """The maze of world ``index`` at a row of the block."""
+        return self.mazes.take((index, int(self.trace.slot[row, index])))
+
+    # ------------------------------------------------------------------ drawing ahead
+
+    @override
+    def _begin(
+        self, worlds: IntArray, draws: list[DrawArrays], episode: MazeEpisode | None
+    ) -> None:
+        grid, n = self.grid, len(worlds)
+        episode = episode or MazeEpisode()
+        layout, goal, start = (part[0] for part in draws)
+        mazes = Mazes.published(grid, n)
+        if episode.walls is not None:
+            mazes.walls = episode.walls.copy()
+        elif self.layout == "corridors":
+            mazes.walls = grid.corridors(layout)
+        if episode.directions is not None:
+            mazes.directions = episode.directions
+        if episode.goal is not None:
+            mazes.goal = episode.goal
+            mazes.walls[np.arange(n), mazes.goal] = False  # as RedrawLayout leaves it out
+        else:
+            free = ~mazes.walls
+            free[:, grid.centre] = False
+            mazes.goal = pick(free, goal[:, 0])
+        position = np.full(n, grid.centre)
+        if episode.position is not None:
+            position = episode.position
+            mazes.walls[np.arange(n), position] = False
+        elif self.random_start:
+            free = ~mazes.walls
+            free[np.arange(n), mazes.goal] = False
+            position = pick(free, start[:, 0])
+        self.position[worlds] = position
+        charts = Charts.of(mazes, grid)
+        self.view[worlds] = charts.view[np.arange(n), position]
+        self.mazes.put((worlds, 0), mazes)
+        self.charts.put((worlds, 0), charts)
+        self.last[worlds] = 0
+
+    @override
+    def _make_rows(
+        self,
+        worlds: IntArray,
+        draws: list[DrawArrays],
+        flags: BoolArray,
+        context: IntArray,
+        since: IntArray,
+        changed: BoolArray,
+    ) -> MazeTrace:
+        trace = MazeTrace.zeros(len(worlds))
+        trace.landing[:-1] = draws[0][0][..., 0]
+        trace.changed[0], trace.changed[1:] = changed, flags
+        # The maze of the row at which the block begins is the last of the block before.
+        moved = worlds[self.last[worlds] > 0]
+        if len(moved):
+            last = (moved, self.last[moved])
+            self.mazes.put((moved, 0), self.mazes.take(last))
+            self.charts.put((moved, 0), self.charts.take(last))
+            self.last[moved] = 0
+        if self.stepwise:
+            trace.context[0], trace.since[0] = context, since
+            counts = np.full(len(worlds), STEPS_PER_BLOCK)
+            uniforms, _ = self.streams.draw_ragged(worlds, counts, self.jump_draws)
+            rows = (self.clock + np.arange(STEPS_PER_BLOCK))[:, None] % ROWS
+            by_step = uniforms.reshape(len(worlds), STEPS_PER_BLOCK, -1).transpose(1, 0, 2)
+            self.jump_uniforms[rows, worlds] = by_step
+        else:
+            segments = Segments(flags)
+            self._draw_mazes(worlds, segments.counts)
+            trace.slot = segments.count_changes(np.zeros_like(context))
+            trace.context = trace.slot + context
+            trace.since = segments.steps_since(since)
+        return trace
+
+    def _draw_mazes(self, worlds: IntArray, counts: IntArray) -> None:
+        """Fills the slots of ``worlds`` (n,) after their first, for ``counts`` (n,) changes."""
+        uniforms, _ = self.streams.draw_ragged(worlds, counts, self.jump_draws)
+        most = int(counts.max())
+        self._reserve(most + 1)
+        first = np.cumsum(counts) - counts
+        for ordinal in range(most):
+            busy = np.flatnonzero(counts > ordinal)
+            mazes = self.mazes.take((worlds[busy], ordinal))
+            mazes = self._jump(mazes, uniforms[first[busy] + ordinal])
+            self.mazes.put((worlds[busy], ordinal + 1), mazes)
+        world, ordinal_ = np.nonzero(np.arange(most) < counts[:, None])
+        new = (worlds[world], ordinal_ + 1)
+        self.charts.put(new, Charts.of(self.mazes.take(new), self.grid))
+        self.last[worlds] = counts
+
+    def _change(self, changed: BoolArray, row: int) -> None:
+        """Changes the mazes of stepwise worlds, which have one slot, after the step of ``row``."""
+        worlds = np.flatnonzero(changed)
+        if len(worlds):
+            mazes = self._jump(self.mazes.take((worlds, 0)), self.jump_uniforms[row, worlds])
+            self.mazes.put((worlds, 0), mazes)
+            self.charts.put((worlds, 0), Charts.of(mazes, self.grid))
+
+    def _jump(self, mazes: Mazes, uniforms: FloatArray) -> Mazes:
+        first = 0
+        for drift in self.drifts:
+            count = drift.num_uniforms(self.grid)
+            mazes = drift.jump(self.grid, mazes, uniforms[:, first : first + count])
+            first += count
+        return mazes
+
+    def _reserve(self, num_slots: int) -> None:
+        """Makes room for as many slots per world."""
+        missing = num_slots - self.mazes.goal.shape[1]
+        if missing > 0:
+            for part in (self.mazes, self.charts):
+                for field, array in zip(fields(part), part.arrays(), strict=True):
+                    width = ((0, 0), (0, missing), *((0, 0),) * (array.ndim - 2))
+                    setattr(part, field.name, np.pad(array, width))
+            self.first_slot = self.everyone * num_slots
+
+    # ------------------------------------------------------------------ saving
+
+    @override
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        state = super().get_state()
+        used = int(self.last.max()) + 1
+        for name, array in zip(MAZE_FIELDS, self.mazes.arrays(), strict=True):
+            state[name] = np.moveaxis(array[:, :used], 1, -1).copy()
+        return state
+
+    @override
+    def check_state(
+        self, state: Mapping[str, NDArray[Any]], over: BoolArray, horizon: int | None
+    ) -> None:
+        super().check_state(state, over, horizon)
+        cells, last = self.grid.cells, state["last"]
+        mazes = _unpack(state)
+        slots = mazes.goal.shape[1]
+        if any(array.shape[1] != slots for array in mazes.arrays()):
+            raise ValueError(f"state[...] of {', '.join(MAZE_FIELDS)} must have equal last axes")
+        ranges = {
+            "last": (last, 0, slots),
+            "goal": (mazes.goal, 0, cells),
+            "directions": (mazes.directions, 0, NUM_DIRECTIONS),
+            "blocked": (mazes.blocked, -1, cells),
+            "position": (state["position"], 0, cells),
+            "trace_slot": (state["trace_slot"], 0, slots),
+        }
+        for name, (values, low, high) in ranges.items():
+            if ((values < low) | (values >= high)).any():
+                raise ValueError(
+                    f"state[{name!r}] must be from {low} to {high - 1}, "
+                    f"got {values.min()} to {values.max()}"
+                )
+        world, slot = _used(last)
+        used = mazes.take((world, slot))
+        if not used.walls[:, ~self.grid.inner].all():
+            raise ValueError("state['walls'] must have walls all around")
+        if used.walls[np.arange(len(world)), used.goal].any():
+            raise ValueError("state['goal'] must not be in a wall")
+        row = int(state["clock"]) % ROWS
+        walls = mazes.walls[self.everyone, state["trace_slot"][row], state["position"]]
+        if walls[~over].any():
+            raise ValueError("state['position'] must not be in a wall")
+
+    @override
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        super().set_state(state)
+        mazes = _unpack(state)
+        self._reserve(mazes.goal.shape[1])
+        used = _used(self.last)
+        mazes = mazes.take(used)
+        self.mazes.put(used, mazes)
+        self.charts.put(used, Charts.of(mazes, self.grid))
+        self.view = self.charts.view.take(self._here())
+
+
+def _unpack(state: Mapping[str, NDArray[Any]]) -> Mazes:
+    """The mazes (N, M, ...) of a state, which has their slots last."""
+    return Mazes(*(np.moveaxis(state[name], -1, 1) for name in MAZE_FIELDS))
+
+
+def _used(last: IntArray) -> tuple[IntArray, IntArray]:
+    """Worlds and slots of the mazes in use."""
+    worlds, slots = np.nonzero(np.arange(last.max() + 1) <= last[:, None])
+    return worlds, slots
