@@ -46,7 +46,7 @@ def parse_episode(
 
 def _integers(name: str, value: Any, shape: tuple[int, ...], count: int) -> NDArray[Any]:
     """Integers of ``shape``, or with a leading axis over ``count`` worlds; always with it."""
-    array = check_numbers(name, np.asarray(value) + 0)  # flags count as 0 and 1
+    array = check_numbers(name, value)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, got {array.dtype}")
     if array.shape not in (shape, (count, *shape)):
@@ -58,6 +58,8 @@ def _layout(world: MazeWorld, value: Any) -> BoolArray | None:
     if value is None:
         return None
     name, grid, count = "options['layout']", world.grid, world.num_worlds
+    if isinstance(value, np.ndarray) and value.dtype == np.bool_:
+        value = value.astype(np.int64)
     layout = _integers(name, value, (grid.size, grid.size), count).reshape(count, -1)
     if ((layout < 0) | (layout > 1)).any():
         raise ValueError(f"{name} must have 1 for a wall and 0 for a free cell")

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .maze_grid import DIRECTIONS, NUM_DIRECTIONS
+from .maze_grid import DIRECTIONS
 from .mazes import Mazes
 
-_TILE, _EDGE, _GAP, _LINE = 24, 6, 5, 2
+_TILE, _EDGE = 24, 6
 _PAPER = (255, 255, 255)
 _FRAME = (225, 225, 225)
 _CHANGED = (210, 60, 50)
@@ -19,7 +19,7 @@ _VEIL = (233, 236, 241)  # free cells out of the agent's sight
 _LINES = (216, 221, 229)
 _GOAL = (60, 160, 90)
 _AGENT = (226, 130, 40)
-_DARK = (30, 30, 30)
+_BUMP = (210, 60, 50)
 
 
 class MazePicture(NamedTuple):
@@ -97,8 +97,9 @@ def _text(picture: MazePicture) -> str:
 def _image(picture: MazePicture) -> NDArray[np.uint8]:
     """The map: walls dark, the goal a green ring, the agent a disc with its last move behind it.
 
-    What the agent sees, the 3 x 3 cells around it, is bright; the rest is veiled. The frame is red
-    at a step at which the maze has changed.
+    What the agent sees, the 3 x 3 cells around it, is bright; the rest is veiled. A red dot marks
+    the wall that has stopped it, a green heart a reward; the frame is red at a step at which the
+    maze has changed.
     """
     walls = picture.walls
     side = len(walls) * _TILE
@@ -111,43 +112,25 @@ def _image(picture: MazePicture) -> NDArray[np.uint8]:
     plan[::_TILE] = plan[:, ::_TILE] = _LINES
     plan[np.kron(walls, np.ones((_TILE, _TILE), dtype=bool))] = _WALL
 
-    # Distances of the points from the middles of goal and agent.
     points = np.arange(side) + 0.5
-    vertical, horizontal = points[:, None], points[None, :]
 
-    def radius(cell: tuple[float, float]) -> NDArray[np.float64]:
+    def disc(cell: tuple[float, float], size: float, color: tuple[int, int, int]) -> None:
         row, column = ((place + 0.5) * _TILE for place in cell)
-        return np.hypot(vertical - row, horizontal - column)
+        radius = np.hypot(points[:, None] - row, points - column)
+        share = (size + 0.5 - radius).clip(0, 1)[..., None]
+        plan[:] = (plan * (1 - share) + np.array(color) * share).round().astype(np.uint8)
 
-    goal = radius(picture.goal)
-    _blend(plan, (8.5 - goal).clip(0, 1), _GOAL)
-    _blend(plan, (5.0 - goal).clip(0, 1), _PAPER)
-    for part in range(_GAP):  # the way from where it stood: ever larger dots
-        share = part / _GAP
-        way = zip(picture.trail, picture.position, strict=True)
-        dot = tuple(before + share * (after - before) for before, after in way)
-        if picture.trail != picture.position:
-            _blend(plan, (2.0 + _LINE * share - radius((dot[0], dot[1]))).clip(0, 1), _AGENT)
-    agent = radius(picture.position)
-    _blend(plan, (7.5 - agent).clip(0, 1), _AGENT)
+    disc(picture.goal, 10.0, _GOAL)
+    disc(picture.goal, 7.5, _PAPER)
+    (top, left), (row, column) = picture.trail, picture.position
+    if picture.trail != picture.position:
+        for share in (0.0, 0.2, 0.4, 0.6, 0.8):  # ever larger dots
+            place = top + share * (row - top), left + share * (column - left)
+            disc(place, 1.5 + 2.0 * share, _AGENT)
+    disc(picture.position, 6.5, _AGENT)
     if picture.reward > 0:
-        _blend(plan, (3.5 - agent).clip(0, 1), _GOAL)
-    elif 0 <= picture.direction < NUM_DIRECTIONS and picture.trail == picture.position:
-        # Bumped: a dark bar at the wall that stopped it.
-        row, column = picture.position
-        up, down, left_, right = (picture.direction == way for way in range(NUM_DIRECTIONS))
-        first, last = row * _TILE + (_TILE - 3) * down, row * _TILE + 3 + (_TILE - 3) * (not up)
-        begin, end = (
-            column * _TILE + (_TILE - 3) * right,
-            column * _TILE + 3 + (_TILE - 3) * (not left_),
-        )
-        plan[first:last, begin:end] = _DARK
+        disc(picture.position, 3.0, _GOAL)
+    if picture.action >= 0 and picture.trail == picture.position:
+        down, right = ((-1, 0), (1, 0), (0, -1), (0, 1))[picture.direction]
+        disc((row + 0.42 * down, column + 0.42 * right), 2.5, _BUMP)
     return image
-
-
-def _blend(
-    plan: NDArray[np.uint8], share: NDArray[np.float64], color: tuple[int, int, int]
-) -> None:
-    """Paints ``color`` over the image, as opaquely as ``share`` (height, width) says."""
-    mixed = plan * (1 - share[..., None]) + np.array(color) * share[..., None]
-    plan[:] = mixed.round().astype(np.uint8)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from gymnasium.error import ResetNeeded
 from typing_extensions import Unpack, override
 
 from .maze_grid import NUM_DIRECTIONS
 from .maze_rendering import MazePicture
 from .maze_settings import GOAL_REWARD, REWARD, MazeArguments, MazeSettings
 from .maze_world import MazeWorld
-from .world_env import Observation, WorldEnv
+from .world_env import OVER, Observation, WorldEnv
 
 
 class ShiftingMaze(WorldEnv[MazeSettings, MazeWorld]):
@@ -91,7 +92,8 @@ class ShiftingMaze(WorldEnv[MazeSettings, MazeWorld]):
     - ``regret`` (float): steps lost, ``1 + d(s') - d(s)``, where d is the number of steps to the
       next reward along a shortest path, s the place before the move and s' that after it (with
       d(s') = 0 at the goal). 0 for a move along a shortest path, 1 for a bump, 2 for a move away.
-    - ``optimal_action`` (int): the first of the actions with regret 0.
+    - ``optimal_action`` (int): the first of the actions with regret 0. (The method of this name
+      tells that of the coming step.)
     - ``context`` (int): the number of changes so far.
     - ``changed`` (bool): whether the maze has changed between the step before and this one.
     - ``steps_since_change`` (int): 0 at a changed step, else one more than at the step before;
@@ -143,6 +145,17 @@ class ShiftingMaze(WorldEnv[MazeSettings, MazeWorld]):
         self._penalty = self.settings.wall_penalty
         self._time_scale = self.settings.time_scale
         self._position = self._world.position.item(0)
+
+    def optimal_action(self) -> int:
+        """The oracle: the first of the actions that lose no step now.
+
+        Raises:
+            ResetNeeded: No episode is running.
+        """
+        if self._elapsed == OVER:
+            raise ResetNeeded("optimal_action() needs a running episode: call reset() first")
+        self._write_world()
+        return int(self._world.optimal()[0])
 
     # ------------------------------------------------------------------ inside
 

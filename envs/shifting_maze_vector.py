@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from typing_extensions import Unpack, override
@@ -48,6 +49,16 @@ class ShiftingMazeVector(WorldVectorEnv[MazeSettings, MazeWorld]):
         super().__init__(num_envs, settings, render_mode, autoreset_mode)
         self._rows = settings.observation_rows()
         self._before = self._after = self._world.position  # cells, for pictures
+
+    def optimal_actions(self) -> NDArray[np.int64]:
+        """The oracle: in each maze, the first of the actions (num_envs,) that lose no step now.
+
+        Raises:
+            ResetNeeded: No episode is running.
+        """
+        if not self._running:
+            raise ResetNeeded("optimal_actions() needs running episodes: call reset() first")
+        return self._world.optimal()
 
     # ------------------------------------------------------------------ inside
 
