@@ -12,7 +12,8 @@ from .arguments import check_numbers
 from .blocks import BoolArray, IntArray
 from .maze_drifts import RedrawLayout
 from .maze_grid import NUM_DIRECTIONS
-from .maze_world import MazeEpisode, MazeWorld
+from .maze_trace import MazeEpisode
+from .maze_world import MazeWorld
 from .options import parse_change_times
 
 EPISODE_KEYS = ("layout", "goal", "position", "actions", "change_times", "schedule", "drift")

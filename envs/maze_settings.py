@@ -17,7 +17,8 @@ from .arguments import assign, check_count, check_flag, check_nonnegative
 from .maze_drifts import MazeDrift, MoveGoal
 from .maze_grid import LAYOUTS, NUM_DIRECTIONS, Grid
 from .maze_options import EPISODE_KEYS, parse_episode
-from .maze_world import MazeEpisode, MazeWorld
+from .maze_trace import MazeEpisode
+from .maze_world import MazeWorld
 from .schedules import Periodic, Schedule
 from .streams import Streams
 from .world_settings import WorldSettings, parse_part, parse_schedule

@@ -11,88 +11,22 @@ Letters: N worlds, n of them at work, M slots, C cells of a maze, B steps of a b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from .block_world import BlockWorld, Episode
-from .blocks import BlockTrace, BoolArray, IntArray, Segments
+from .block_world import BlockWorld
+from .blocks import BoolArray, IntArray, Segments
 from .maze_drifts import MazeDrift
 from .maze_grid import NUM_DIRECTIONS, Grid, pick
+from .maze_saving import MAZE_KEYS, check_mazes, pack_mazes, unpack_mazes
+from .maze_trace import ROWS, STEPS_PER_BLOCK, MazeEpisode, MazeTrace, Moves
 from .mazes import Charts, Mazes
 from .schedules import Schedule
 from .streams import DrawArrays, Draws, FloatArray, Streams
-
-# Part of the definition of the mazes: another length makes other worlds of the same seed. No block
-# reaches beyond the end of a standard episode, which saves drawing mazes that nobody sees.
-STEPS_PER_BLOCK = 250
-ROWS = STEPS_PER_BLOCK + 1
-
-MAZE_FIELDS = tuple(field.name for field in fields(Mazes))
-
-
-@dataclass(frozen=True)
-class MazeEpisode(Episode):
-    """What ``reset(options=...)`` prescribes for the episodes of n worlds; None leaves it drawn.
-
-    Attributes:
-        walls: Layout at step 0, (n, C).
-        goal: Cell of the goal at step 0, (n,).
-        position: Cell of the agent at step 0, (n,).
-        directions: Direction of each action at step 0, (n, 4).
-    """
-
-    walls: BoolArray | None = None
-    goal: IntArray | None = None
-    position: IntArray | None = None
-    directions: IntArray | None = None
-
-
-@dataclass
-class MazeTrace(BlockTrace):
-    """Rows of n worlds, arrays (L, n).
-
-    Attributes:
-        slot: Slot of the maze at this step.
-        landing: Uniform on [0, 1) that says where an agent lands that leaves its place at this
-            step; row B has none.
-    """
-
-    slot: IntArray
-    landing: FloatArray
-
-    @classmethod
-    def zeros(cls, num_worlds: int) -> MazeTrace:
-        """A trace yet to be filled."""
-        shape = (ROWS, num_worlds)
-        return cls(
-            context=np.zeros(shape, dtype=np.int64),
-            changed=np.zeros(shape, dtype=bool),
-            since=np.zeros(shape, dtype=np.int64),
-            slot=np.zeros(shape, dtype=np.int64),
-            landing=np.zeros(shape),
-        )
-
-
-class Moves(NamedTuple):
-    """What a step has done in N worlds, arrays (N,).
-
-    Attributes:
-        cell: Where the move led.
-        hit: Whether that is the goal.
-        bumped: Whether a wall stopped it.
-        regret: Steps lost: 1 + steps to the goal after the move - steps to it before.
-        optimal: An action that would have lost none, the first of those.
-    """
-
-    cell: IntArray
-    hit: BoolArray
-    bumped: BoolArray
-    regret: FloatArray
-    optimal: IntArray
 
 
 class MazeWorld(BlockWorld[MazeTrace, MazeEpisode]):
@@ -110,7 +44,7 @@ class MazeWorld(BlockWorld[MazeTrace, MazeEpisode]):
 
     steps_per_block = STEPS_PER_BLOCK
     saved: tuple[str, ...] = (*BlockWorld.saved, "position", "last")
-    open_keys: tuple[str, ...] = (*BlockWorld.open_keys, *MAZE_FIELDS)
+    open_keys: tuple[str, ...] = (*BlockWorld.open_keys, *MAZE_KEYS)
 
     def __init__(
         self,
@@ -321,9 +255,9 @@ class MazeWorld(BlockWorld[MazeTrace, MazeEpisode]):
     @override
     def get_state(self) -> dict[str, NDArray[Any]]:
         state = super().get_state()
-        used = int(self.last.max()) + 1
-        for name, array in zip(MAZE_FIELDS, self.mazes.arrays(), strict=True):
-            state[name] = np.moveaxis(array[:, :used], 1, -1).copy()
+        state.update(pack_mazes(self.mazes, self.last))
+        # Rows that lie before the block may name slots that are no longer in use.
+        state["trace_slot"] = np.minimum(self.trace.slot, self.last)
         return state
 
     @override
@@ -331,54 +265,14 @@ class MazeWorld(BlockWorld[MazeTrace, MazeEpisode]):
         self, state: Mapping[str, NDArray[Any]], over: BoolArray, horizon: int | None
     ) -> None:
         super().check_state(state, over, horizon)
-        cells, last = self.grid.cells, state["last"]
-        mazes = _unpack(state)
-        slots = mazes.goal.shape[1]
-        if any(array.shape[1] != slots for array in mazes.arrays()):
-            raise ValueError(f"state[...] of {', '.join(MAZE_FIELDS)} must have equal last axes")
-        ranges = {
-            "last": (last, 0, slots),
-            "goal": (mazes.goal, 0, cells),
-            "directions": (mazes.directions, 0, NUM_DIRECTIONS),
-            "blocked": (mazes.blocked, -1, cells),
-            "position": (state["position"], 0, cells),
-            "trace_slot": (state["trace_slot"], 0, slots),
-        }
-        for name, (values, low, high) in ranges.items():
-            if ((values < low) | (values >= high)).any():
-                raise ValueError(
-                    f"state[{name!r}] must be from {low} to {high - 1}, "
-                    f"got {values.min()} to {values.max()}"
-                )
-        world, slot = _used(last)
-        used = mazes.take((world, slot))
-        if not used.walls[:, ~self.grid.inner].all():
-            raise ValueError("state['walls'] must have walls all around")
-        if used.walls[np.arange(len(world)), used.goal].any():
-            raise ValueError("state['goal'] must not be in a wall")
-        row = int(state["clock"]) % ROWS
-        walls = mazes.walls[self.everyone, state["trace_slot"][row], state["position"]]
-        if walls[~over].any():
-            raise ValueError("state['position'] must not be in a wall")
+        check_mazes(self.grid, state, int(state["clock"]) % ROWS, over)
 
     @override
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         super().set_state(state)
-        mazes = _unpack(state)
+        mazes = unpack_mazes(state)
         self._reserve(mazes.goal.shape[1])
-        used = _used(self.last)
-        mazes = mazes.take(used)
-        self.mazes.put(used, mazes)
-        self.charts.put(used, Charts.of(mazes, self.grid))
+        slots = np.nonzero(np.ones_like(mazes.goal))
+        self.mazes.put(slots, mazes.take(slots))
+        self.charts.put(slots, Charts.of(mazes.take(slots), self.grid))
         self.view = self.charts.view.take(self._here())
-
-
-def _unpack(state: Mapping[str, NDArray[Any]]) -> Mazes:
-    """The mazes (N, M, ...) of a state, which has their slots last."""
-    return Mazes(*(np.moveaxis(state[name], -1, 1) for name in MAZE_FIELDS))
-
-
-def _used(last: IntArray) -> tuple[IntArray, IntArray]:
-    """Worlds and slots of the mazes in use."""
-    worlds, slots = np.nonzero(np.arange(last.max() + 1) <= last[:, None])
-    return worlds, slots

@@ -1,14 +1,14 @@
-"""What ``reset(options=...)`` may hold in any of our environments, checked."""
+"""What ``reset(seed=..., options=...)`` takes in any of our environments, checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import check_numbers
+from .arguments import check_count, check_numbers
 
 
 def check_keys(options: Mapping[str, Any] | None, known: tuple[str, ...]) -> dict[str, Any]:
@@ -73,3 +73,20 @@ def parse_reset_mask(options: dict[str, Any], num_envs: int) -> NDArray[np.bool_
     if not mask.any():
         raise ValueError(f"{name} must have at least one True")
     return mask
+
+
+def parse_seeds(seed: Any, num_envs: int) -> list[int | None] | None:
+    """A seed for each sub-environment, as ``SyncVectorEnv`` reads it, or None if none is given."""
+    if seed is None:
+        return None
+    if isinstance(seed, (int, np.integer)):
+        first = check_count("seed", seed, least=0)
+        return list(range(first, first + num_envs))
+    if not isinstance(seed, (Sequence, np.ndarray)) or isinstance(seed, str):
+        raise TypeError(f"seed must be an integer, a list of integers or None, got {seed!r}")
+    if len(seed) != num_envs:
+        raise ValueError(f"seed must be one integer or {num_envs}, got {len(seed)}")
+    return [
+        None if one is None else check_count(f"seed[{index}]", one, least=0)
+        for index, one in enumerate(seed)
+    ]

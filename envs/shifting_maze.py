@@ -191,7 +191,8 @@ class ShiftingMaze(WorldEnv[MazeSettings, MazeWorld]):
             "changed": changed,
             "steps_since_change": since,
         }
-        self._take_picture(row, (position, position), -1, 0.0, info)
+        if self.render_mode is not None:
+            self._take_picture(row, (position, position), -1, 0.0, info)
         observation: Observation = self._observations[
             self._views[slot][position] * (NUM_DIRECTIONS + 1)
         ].copy()
@@ -217,7 +218,8 @@ class ShiftingMaze(WorldEnv[MazeSettings, MazeWorld]):
             "changed": changed,
             "steps_since_change": since,
         }
-        self._take_picture(row, (before, moved), action, reward, info)
+        if self.render_mode is not None:
+            self._take_picture(row, (before, moved), action, reward, info)
         if world.stepwise:  # the maze of the next step depends on this one
             self._write_world()
             world.play(np.array([action]))
@@ -246,7 +248,6 @@ class ShiftingMaze(WorldEnv[MazeSettings, MazeWorld]):
         self, row: int, cells: tuple[int, int], action: int, reward: float, info: dict[str, Any]
     ) -> None:
         """Keeps what :meth:`render` shows: the agent moved from the first of ``cells``."""
-        if self.render_mode is not None:
-            size, maze = self._world.grid.size, self._world.maze(0, row)
-            step = self._elapsed
-            self._picture = MazePicture.of(size, maze, step, cells, action, reward, dict(info))
+        size, maze = self._world.grid.size, self._world.maze(0, row)
+        step, info = self._elapsed, dict(info)
+        self._picture = MazePicture.of(size, maze, step, cells, action, reward, info)

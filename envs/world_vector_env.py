@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from .arguments import check_count
 from .block_world import NEVER, BlockWorld
-from .options import check_keys, parse_reset_mask
+from .options import check_keys, parse_reset_mask, parse_seeds
 from .rendering import RENDER_MODES, Picture, check_render_mode
 from .saving import SETTINGS, check_state, pack_text
+from .vector_infos import final_infos, masked
 from .world_settings import WorldSettings
 
 SettingsT = TypeVar("SettingsT", bound=WorldSettings)
@@ -136,15 +137,17 @@ class WorldVectorEnv(
                 raise ValueError("options['schedule'] and ['drift'] cannot go with a reset_mask")
             world = settings.make_world(self.num_envs, world.streams)  # type: ignore[assignment]
         episode = settings.parse_episode(world, options, worlds)
-        seeds = self._parse_seed(seed)
+        seeds = parse_seeds(seed, self.num_envs)
         if seeds is not None:
+            if isinstance(seed, (int, np.integer)):
+                super().reset(seed=int(seed))
             for index in worlds.tolist():
                 world.streams.seed(index, seeds[index])
         self.settings, self._world = settings, world
 
         infos = self._start(worlds, episode)
         if mask is not None:
-            infos = _masked(infos, mask)
+            infos = masked(infos, mask)
         return self._observations.copy(), infos
 
     def step(self, actions: NDArray[np.int64]) -> Step:
@@ -186,7 +189,7 @@ class WorldVectorEnv(
             ended = np.flatnonzero(world.clock - world.first == self.settings.max_episode_steps)
             (terminated if self.settings.terminate_on_horizon else truncated)[ended] = True
             if self.autoreset_mode is AutoresetMode.SAME_STEP:
-                final = _final(ended, observations, infos)
+                final = final_infos(ended, observations, infos)
                 self._begin(ended, observations, infos)
                 infos.update(final)
             else:
@@ -237,23 +240,6 @@ class WorldVectorEnv(
         self._plan_end()
 
     # ------------------------------------------------------------------ inside
-
-    def _parse_seed(self, seed: Any) -> list[int | None] | None:
-        """A seed for each sub-environment, or None where none is given; changes no world."""
-        if seed is None:
-            return None
-        if isinstance(seed, (int, np.integer)):
-            first = check_count("seed", seed, least=0)
-            super().reset(seed=first)
-            return list(range(first, first + self.num_envs))
-        if not isinstance(seed, (Sequence, np.ndarray)) or isinstance(seed, str):
-            raise TypeError(f"seed must be an integer, a list of integers or None, got {seed!r}")
-        if len(seed) != self.num_envs:
-            raise ValueError(f"seed must be one integer or {self.num_envs}, got {len(seed)}")
-        return [
-            None if one is None else check_count(f"seed[{index}]", one, least=0)
-            for index, one in enumerate(seed)
-        ]
 
     def _check_actions(self, actions: Any) -> NDArray[np.int64]:
         actions = np.asarray(actions)
@@ -329,29 +315,3 @@ class WorldVectorEnv(
                 self._pictures[index] = picture
             else:  # the first reset starts all, in order
                 self._pictures.append(picture)
-
-
-def _masked(infos: dict[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """Infos that are set where ``mask`` says so, with Gymnasium's ``_key`` for each key."""
-    masked: dict[str, Any] = {}
-    for key, values in infos.items():
-        masked[key] = np.where(mask, values, np.zeros((), dtype=values.dtype))
-        masked[f"_{key}"] = mask.copy()
-    return masked
-
-
-def _final(
-    ended: NDArray[np.int64], observations: Observations, infos: dict[str, Any]
-) -> dict[str, Any]:
-    """Last observations and infos of the episodes that have ended, as ``SyncVectorEnv`` does."""
-    mask = np.zeros(len(observations), dtype=bool)
-    mask[ended] = True
-    last = np.full(len(observations), None, dtype=object)
-    for index in ended.tolist():
-        last[index] = observations[index].copy()
-    return {
-        "final_obs": last,
-        "_final_obs": mask,
-        "final_info": _masked(infos, mask),
-        "_final_info": mask.copy(),
-    }

@@ -136,6 +136,23 @@ def test_resuming_elsewhere(kind: Any, schedule: str, at: int) -> None:
     np.testing.assert_equal(run(other, 200), expected)
 
 
+def test_resuming_out_of_step() -> None:
+    """Some wait for their next episode while others are in the midst of theirs."""
+    arguments: dict[str, Any] = {"schedule": "Hazard(0.3)", "max_episode_steps": 255}
+    env, other = (ShiftingMazeVector(3, **arguments) for _ in range(2))
+    env.reset(seed=0)
+    run(env, 100)
+    env.reset(options={"reset_mask": np.array([True, False, False])})
+    for _ in range(12):
+        run(env, 71)
+        state = env.get_state()
+        expected = run(env, 40)
+        other = ShiftingMazeVector(3, **arguments)
+        other.set_state(state)
+        np.testing.assert_equal(run(other, 40), expected)
+        np.testing.assert_equal(other.get_state(), env.get_state())
+
+
 BROKEN: list[tuple[str, Any, str]] = [
     ("position", [0], r"state\['position'\] must not be in a wall"),
     ("position", [81], r"state\['position'\] must be from 0 to 80, got 81 to 81"),
