@@ -1,9 +1,8 @@
 """What all our worlds share: N of them with their own random streams, drawn ahead in blocks.
 
-Whatever does not depend on the agent is drawn ahead, in blocks of steps per
-world, so that a step only reads rows. Rows live in a ring: the step at ``clock`` reads
-row ``clock % L``. A world may begin an episode at any time; its column is then rewritten from the
-current row on.
+Whatever does not depend on the agent is drawn ahead, in blocks of steps per world, so that a step
+only reads rows. Rows live in a ring: the step at ``clock`` reads row ``clock % L``. A world may
+begin an episode at any time; its column is then rewritten from the current row on.
 
 Letters: N worlds, n of them at work, B steps of a block, L = B + 1 rows (see ``blocks.py``).
 """

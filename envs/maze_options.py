@@ -31,9 +31,6 @@ def parse_episode(
     walls = _layout(world, options.get("layout"))
     known = world.grid.pillars(world.num_worlds) if walls is None else walls
     goal = _cell(world, "goal", options.get("goal"), known)
-    redrawn = any(isinstance(drift, RedrawLayout) for drift in world.drifts)
-    if redrawn and goal is not None and np.isin(goal, world.grid.sites).any():
-        raise ValueError("options['goal'] must not be where RedrawLayout puts a pillar")
     position = _cell(world, "position", options.get("position"), known)
     directions = _actions(world, options.get("actions"))
     return MazeEpisode(
@@ -72,6 +69,9 @@ def _layout(world: MazeWorld, value: Any) -> BoolArray | None:
         raise ValueError(f"{name} must have a free centre")
     if ((~walls).sum(axis=1) < _LEAST_FREE).any() or not grid.connected(walls, centre).all():
         raise ValueError(f"{name} must have at least {_LEAST_FREE} free cells, all connected")
+    redrawn = any(isinstance(drift, RedrawLayout) for drift in world.drifts)
+    if redrawn and not walls[:, grid.sites].all():  # else a pillar might bury the goal
+        raise ValueError(f"{name} must have walls where RedrawLayout puts pillars")
     return walls
 
 

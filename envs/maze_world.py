@@ -131,9 +131,9 @@ class MazeWorld(BlockWorld[MazeTrace, MazeEpisode]):
         slot = self.first_slot + self.trace.slot[self.row]
         return slot * self.grid.cells + self.position
 
-    def maze(self, index: int, row: int) -> Mazes:
-        """The maze of world ``index`` at a row of the block."""
-        return self.mazes.take((index, int(self.trace.slot[row, index])))
+    def now(self) -> Mazes:
+        """Copies of the mazes (N, ...) at the current step."""
+        return self.mazes.take((self.everyone, self.trace.slot[self.row]))
 
     # ------------------------------------------------------------------ drawing ahead
 
@@ -219,8 +219,8 @@ class MazeWorld(BlockWorld[MazeTrace, MazeEpisode]):
             mazes = self.mazes.take((worlds[busy], ordinal))
             mazes = self._jump(mazes, uniforms[first[busy] + ordinal])
             self.mazes.put((worlds[busy], ordinal + 1), mazes)
-        world, ordinal_ = np.nonzero(np.arange(most) < counts[:, None])
-        new = (worlds[world], ordinal_ + 1)
+        index, ordinals = np.nonzero(np.arange(most) < counts[:, None])
+        new = (worlds[index], ordinals + 1)
         self.charts.put(new, Charts.of(self.mazes.take(new), self.grid))
         self.last[worlds] = counts
 

@@ -66,7 +66,7 @@ class ShiftingMaze(WorldEnv[MazeSettings, MazeWorld]):
     The vector environment also takes each value with a leading axis (num_envs,).
 
     - ``layout``: (n, n), 1 for a wall and 0 for a free cell. Walls all around, the centre free, at
-      least four free cells, and all of these connected.
+      least four free cells, all of them connected; with ``RedrawLayout``, walls at its pillars.
     - ``goal``, ``position``: (row, column) of the goal and of the agent at step 0, free cells.
       (Random corridors leave out a wall that would bury them.)
     - ``actions``: the direction of each action at step 0, an order of 0, 1, 2, 3.
@@ -192,7 +192,7 @@ class ShiftingMaze(WorldEnv[MazeSettings, MazeWorld]):
             "steps_since_change": since,
         }
         if self.render_mode is not None:
-            self._take_picture(row, (position, position), -1, 0.0, info)
+            self._take_picture((position, position), -1, 0.0, info)
         observation: Observation = self._observations[
             self._views[slot][position] * (NUM_DIRECTIONS + 1)
         ].copy()
@@ -219,7 +219,7 @@ class ShiftingMaze(WorldEnv[MazeSettings, MazeWorld]):
             "steps_since_change": since,
         }
         if self.render_mode is not None:
-            self._take_picture(row, (before, moved), action, reward, info)
+            self._take_picture((before, moved), action, reward, info)
         if world.stepwise:  # the maze of the next step depends on this one
             self._write_world()
             world.play(np.array([action]))
@@ -245,9 +245,9 @@ class ShiftingMaze(WorldEnv[MazeSettings, MazeWorld]):
         return free[int(landing * len(free))]
 
     def _take_picture(
-        self, row: int, cells: tuple[int, int], action: int, reward: float, info: dict[str, Any]
+        self, cells: tuple[int, int], action: int, reward: float, info: dict[str, Any]
     ) -> None:
         """Keeps what :meth:`render` shows: the agent moved from the first of ``cells``."""
-        size, maze = self._world.grid.size, self._world.maze(0, row)
+        size, maze = self.settings.size, self._world.now().take(0)
         step, info = self._elapsed, dict(info)
         self._picture = MazePicture.of(size, maze, step, cells, action, reward, info)

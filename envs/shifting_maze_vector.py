@@ -14,6 +14,7 @@ from .maze_grid import NUM_DIRECTIONS
 from .maze_rendering import MazePicture
 from .maze_settings import GOAL_REWARD, REWARD, MazeArguments, MazeSettings
 from .maze_world import MazeWorld
+from .mazes import Mazes
 from .world_vector_env import Observations, Play, WorldVectorEnv
 
 
@@ -48,7 +49,8 @@ class ShiftingMazeVector(WorldVectorEnv[MazeSettings, MazeWorld]):
         settings = MazeSettings.parse(**arguments)
         super().__init__(num_envs, settings, render_mode, autoreset_mode)
         self._rows = settings.observation_rows()
-        self._before = self._after = self._world.position  # cells, for pictures
+        # For pictures: the mazes of the last step, the cells before and after it.
+        self._mazes, self._before, self._after = self._look()
 
     def optimal_actions(self) -> NDArray[np.int64]:
         """The oracle: in each maze, the first of the actions (num_envs,) that lose no step now.
@@ -65,7 +67,8 @@ class ShiftingMazeVector(WorldVectorEnv[MazeSettings, MazeWorld]):
     @override
     def _play(self, actions: NDArray[np.int64]) -> Play:
         world, row = self._world, self._world.row
-        self._before = world.position
+        if self.render_mode is not None:
+            self._mazes, self._before, _ = self._look()
         moves = world.play(actions)
         self._after = moves.cell
         rewards = np.where(moves.hit, GOAL_REWARD, 0.0)
@@ -88,7 +91,8 @@ class ShiftingMazeVector(WorldVectorEnv[MazeSettings, MazeWorld]):
 
     @override
     def _first_infos(self) -> dict[str, Any]:
-        self._before = self._after = self._world.position
+        if self.render_mode is not None:
+            self._mazes, self._before, self._after = self._look()
         return self._infos(self._world.row, np.zeros(self.num_envs), self._world.optimal())
 
     def _infos(
@@ -108,14 +112,18 @@ class ShiftingMazeVector(WorldVectorEnv[MazeSettings, MazeWorld]):
         if scale is not None:
             observations[:, -1] = np.minimum((world.clock - world.first[worlds]) / scale, 1.0)
 
+    def _look(self) -> tuple[Mazes, NDArray[np.int64], NDArray[np.int64]]:
+        """The mazes at the current step, and twice where the agents are."""
+        return self._world.now(), self._world.position, self._world.position
+
     @override
     def _picture(
         self, index: int, row: int, action: int, reward: float, info: dict[str, Any]
     ) -> MazePicture:
         world = self._world
         return MazePicture.of(
-            world.grid.size,
-            world.maze(index, row),
+            self.settings.size,
+            self._mazes.take(index),
             step=int(world.clock - world.first[index]) - (action >= 0),
             cells=(int(self._before[index]), int(self._after[index])),
             action=action,

@@ -116,12 +116,12 @@ def test_options(options: dict[str, Any], error: type[Exception], message: str) 
 
 
 def test_a_goal_where_pillars_will_stand() -> None:
-    plan = np.ones((9, 9), dtype=int)
-    plan[1:8, 1:8] = 0
-    env = ShiftingMaze(drift="RedrawLayout")
-    with pytest.raises(ValueError, match=r"options\['goal'\] must not be where RedrawLayout"):
+    plan = np.ones((9, 9), dtype=bool)
+    plan[1:8, 1:8] = False
+    env = ShiftingMaze(drift=["MoveGoal", "RedrawLayout"])
+    with pytest.raises(ValueError, match=r"options\['layout'\] must have walls where Redraw"):
         env.reset(options={"layout": plan, "goal": (2, 2)})
-    env.reset(options={"layout": plan.astype(bool), "goal": (2, 3)})
+    env.reset(options={"layout": plan, "goal": (2, 2), "drift": "MoveGoal"})
 
 
 def test_steps() -> None:

@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
-from driftwise.envs import AtSteps, ShiftingMaze, ShiftingMazeVector
+from driftwise.envs import AtSteps, Reactive, Schedule, ShiftingMaze, ShiftingMazeVector
 
 OPTIONS: dict[str, Any] = {"goal": (1, 3), "position": (2, 1), "change_times": [3]}
 GREEN, ORANGE, RED, WALL = (60, 160, 90), (226, 130, 40), (210, 60, 50), (66, 74, 92)
@@ -61,9 +62,10 @@ def test_image() -> None:
     assert at(1, 2) == GREEN and at(1, 2, 4) == ORANGE and at(1, 2, 8) == GREEN
 
 
-def test_vector_pictures_are_the_scalar_ones() -> None:
+@pytest.mark.parametrize("schedule", [AtSteps((3,)), Reactive(1)])
+def test_vector_pictures_are_the_scalar_ones(schedule: Schedule) -> None:
     for mode in ("NextStep", "SameStep"):
-        arguments: dict[str, Any] = {"drift": "PermuteActions", "schedule": AtSteps((3,))}
+        arguments: dict[str, Any] = {"drift": "PermuteActions", "schedule": schedule}
         arguments |= {"render_mode": "ansi", "max_episode_steps": 7}
         envs = ShiftingMazeVector(3, autoreset_mode=mode, **arguments)
         alone, over = ShiftingMaze(**arguments), False
