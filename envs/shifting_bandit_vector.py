@@ -77,7 +77,8 @@ class ShiftingBanditVector(WorldVectorEnv[BanditSettings, BanditWorld]):
         means, noise = trace.means[row].take(self._first_arm + actions), trace.noise[row]
         rewards = (noise < means).astype(np.float64) if self._bernoulli else means + noise
         infos = self._infos(row, trace.best[row] - means)
-        self._take_pictures(world.everyone, row, actions, rewards, infos)
+        if self.render_mode is not None:
+            self._take_pictures(world.everyone, row, actions, rewards, infos)
         world.tick(actions)
         observations = self._after_action.take(actions, axis=0)
         observations[:, self._num_arms] = rewards

@@ -75,7 +75,8 @@ class ShiftingMazeVector(WorldVectorEnv[MazeSettings, MazeWorld]):
         if self.settings.wall_penalty:
             rewards -= moves.bumped * self.settings.wall_penalty
         infos = self._infos(row, moves.regret, moves.optimal)
-        self._take_pictures(world.everyone, row, actions, rewards, infos)
+        if self.render_mode is not None:
+            self._take_pictures(world.everyone, row, actions, rewards, infos)
         rows = world.view * np.int64(NUM_DIRECTIONS + 1) + actions + 1
         observations = self._rows.take(rows, axis=0)
         observations[:, REWARD] = rewards
