@@ -59,7 +59,8 @@ class MemoryPolicy(BasePolicy):
         log_std_init: initial logarithm of the standard deviation of continuous actions.
         normalize_images: divide images by 255.
         optimizer_class: any torch optimiser.
-        optimizer_kwargs: its arguments other than the learning rate.
+        optimizer_kwargs: its arguments other than the learning rate; for Adam, by default, an
+            epsilon of 1e-5 and the fused implementation.
 
     Raises:
         ValueError: for an unknown memory, or arguments that it does not take.
@@ -87,8 +88,11 @@ class MemoryPolicy(BasePolicy):
             features_extractor_kwargs,
             normalize_images=normalize_images,
             optimizer_class=optimizer_class,
-            # Adam's usual 1e-8 makes the first steps of PPO jump; this is PPO's customary value.
-            optimizer_kwargs={"eps": 1e-5} if optimizer_kwargs is None else optimizer_kwargs,
+            optimizer_kwargs=(
+                _default_arguments(optimizer_class)
+                if optimizer_kwargs is None
+                else optimizer_kwargs
+            ),
         )
         self.width, self.log_std_init = width, log_std_init
         self.memory_name, self.memory_kwargs = memory, memory_kwargs or {}
@@ -265,6 +269,14 @@ class MemoryPolicy(BasePolicy):
             optimizer_kwargs=self.optimizer_kwargs,
         )
         return data
+
+
+def _default_arguments(optimizer_class: type[torch.optim.Optimizer]) -> dict[str, Any]:
+    if not issubclass(optimizer_class, torch.optim.Adam):
+        return {}
+    # Adam's usual 1e-8 makes the first steps of PPO jump; this is PPO's customary value. With as
+    # many small tensors as here, calls are what a step of the plain implementation costs.
+    return {"eps": 1e-5, "fused": True}
 
 
 def _default_extractor(space: spaces.Space) -> type[BaseFeaturesExtractor]:

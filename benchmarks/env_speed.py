@@ -1,6 +1,6 @@
 """How fast the environments step: one process, one thread, writes results/env_speed.json.
 
-    python -m driftwise.benchmarks.env_speed            # full measurement, about 3 minutes
+    python -m driftwise.benchmarks.env_speed            # full measurement, about 5 minutes
     python -m driftwise.benchmarks.env_speed --seconds 0.2 --repeats 3 --folder /tmp
 
 ``steps_per_s`` counts environment transitions per second of wall time with random actions drawn
@@ -27,13 +27,25 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import gymnasium as gym  # noqa: E402
 import numpy as np  # noqa: E402
 
-from driftwise.envs import ShiftingBandit  # noqa: E402
+from driftwise.envs import ShiftingBandit, ShiftingMaze  # noqa: E402
 from driftwise.evaluation import bootstrap_interval, write_result  # noqa: E402
 from driftwise.tracking import machine, versions  # noqa: E402
 
-ENV_ID = "driftwise/ShiftingBandit-v0"
-OURS, SYNC, SCALAR = "ShiftingBandit", "ShiftingBandit_SyncVectorEnv", "scalar"
-PRESETS = ("RecurringBandit", "RestlessBandit", "ReactiveBandit", "RottingBandit")
+SCALAR = "scalar"
+WORLDS: dict[str, Callable[[], gym.Env[Any, Any]]] = {
+    "ShiftingBandit": ShiftingBandit,
+    "ShiftingMaze": ShiftingMaze,
+}
+PRESETS = (
+    "RecurringBandit",
+    "RestlessBandit",
+    "ReactiveBandit",
+    "RottingBandit",
+    "StationaryMaze",
+    "RedrawnMaze",
+    "PermutedMaze",
+    "BlockedMaze",
+)
 PACKAGES = ("driftwise", "numpy", "gymnasium", "popgym", "minigrid", "river")
 
 Run = Callable[[float], float]  # seconds to measure -> transitions per second
@@ -79,14 +91,21 @@ def run_vector(envs: gym.vector.VectorEnv[Any, Any, Any]) -> Run:
     return run
 
 
+def sync_row(world: str) -> str:
+    """Row of SyncVectorEnv of a world's scalar class."""
+    return f"{world}_SyncVectorEnv"
+
+
 def contestants(sizes: list[int]) -> Iterator[tuple[str, str, Run]]:
     """Row, setting and what to measure: ours first, then what is near it and installed."""
-    yield OURS, SCALAR, run_scalar(ShiftingBandit())
-    yield "ShiftingBandit_gym.make", SCALAR, run_scalar(gym.make(ENV_ID))
-    for size in sizes:
-        sync = gym.make_vec(ENV_ID, size, vectorization_mode="sync")
-        yield SYNC, f"num_envs_{size}", run_vector(sync)
-        yield OURS, f"num_envs_{size}", run_vector(gym.make_vec(ENV_ID, size))
+    for world, make in WORLDS.items():
+        env_id = f"driftwise/{world}-v0"
+        yield world, SCALAR, run_scalar(make())
+        yield f"{world}_gym.make", SCALAR, run_scalar(gym.make(env_id))
+        for size in sizes:
+            sync = gym.make_vec(env_id, size, vectorization_mode="sync")
+            yield sync_row(world), f"num_envs_{size}", run_vector(sync)
+            yield world, f"num_envs_{size}", run_vector(gym.make_vec(env_id, size))
     for preset in PRESETS:
         envs = gym.make_vec(f"driftwise/{preset}-v0", sizes[-1])
         yield preset, f"num_envs_{sizes[-1]}", run_vector(envs)
@@ -100,7 +119,7 @@ def contestants(sizes: list[int]) -> Iterator[tuple[str, str, Run]]:
 
 
 def peers() -> Iterator[tuple[str, str, Run]]:
-    """Bandits and memory tasks of other packages, where these are installed."""
+    """Bandits, mazes and memory tasks of other packages, where these are installed."""
     for package, module, name, arguments in (
         ("popgym", "popgym.envs.multiarmed_bandit", "MultiarmedBanditEasy", {}),
         ("minigrid", "minigrid.envs", "MemoryEnv", {"size": 7}),
@@ -128,11 +147,11 @@ def measure(sizes: list[int], seconds: float, repeats: int) -> Speeds:
 def make_table(speeds: Speeds) -> list[dict[str, Any]]:
     """The result's entries: speeds, and ratios within a repeat."""
     samples = {(*key, "steps_per_s"): values for key, values in speeds.items()}
-    for (row, setting), slow in speeds.items():
-        if row == SYNC:
-            fast = speeds[OURS, setting]
+    for (row, setting), fast in speeds.items():
+        slow = speeds.get((sync_row(row), setting))
+        if slow is not None:
             ratios = [ours / sync for ours, sync in zip(fast, slow, strict=True)]
-            samples[OURS, setting, "times_sync"] = ratios
+            samples[row, setting, "times_sync"] = ratios
     return [
         {
             "row": row,

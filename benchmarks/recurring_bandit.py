@@ -39,7 +39,11 @@ AGENTS: dict[str, dict[str, Any]] = {
     "lstm": {"memory": "lstm", "memory_kwargs": {}, "width": 88},
     "none": {"memory": "none", "memory_kwargs": {}, "width": 240},
 }
-POLICIES = ("random", "bayes_ucb", "recall_bayes")
+POLICIES: dict[str, dict[str, Any]] = {
+    "random": {},
+    "bayes_ucb": {"hazard": 0.1},
+    "recall_bayes": {},
+}
 
 
 def _agent(row: str, setting: str) -> TrainConfig:
@@ -49,15 +53,19 @@ def _agent(row: str, setting: str) -> TrainConfig:
 
 def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
     """Compute one cell."""
+    task = _agent(row, setting)
     if row in AGENTS:
-        return train_and_play(_agent(row, setting), seed, f"recurring_bandit-{row}-{setting}")
-    arguments = {"hazard": 0.1} if row.startswith("bayes") else {}
-    return measure(policy_plays(row, _agent(row, setting), seed, arguments))
+        return train_and_play(task, seed, f"recurring_bandit-{row}-{setting}")
+    return measure(policy_plays(row, task, seed, POLICIES[row]))
 
 
 def config(row: str, setting: str) -> Mapping[str, Any]:
     """What decides the numbers of a cell."""
-    return {"agent": dataclasses.asdict(_agent(row, setting)), "version": 1}
+    task = _agent(row, setting)
+    if row in AGENTS:
+        return {"agent": dataclasses.asdict(task), "version": 1}
+    world = {"env": task.env, "env_kwargs": task.env_kwargs}
+    return {**world, "arguments": POLICIES[row], "version": 1}
 
 
 RESULT = Result(

@@ -54,8 +54,11 @@ def config(row: str, setting: str) -> Mapping[str, Any] | None:
     """What decides the numbers of a cell."""
     if row in OPTIMAL and setting != "default":
         return None  # the exact program is for two arms
-    task = dataclasses.asdict(_agent(row, setting))
-    return {"task": task, "arguments": _arguments(row, setting), "version": 1}
+    task = _agent(row, setting)
+    if row in AGENTS:
+        return {"agent": dataclasses.asdict(task), "version": 1}
+    world = {"env": task.env, "env_kwargs": task.env_kwargs}
+    return {**world, "arguments": _arguments(row, setting), "version": 1}
 
 
 RESULT = Result(

@@ -1,11 +1,12 @@
 """Worlds that change: Gymnasium environments in numpy, scalar and vectorised.
 
-:class:`ShiftingBandit` is the environment and its own manual; ``schedules.py`` says when a world
-changes, ``drifts.py`` and ``restless.py`` say how. The wrappers of ``drifting/`` make any
-environment drift on the same schedules. :func:`check_vector_env` checks any vector environment.
+:class:`ShiftingBandit` and :class:`ShiftingMaze` are the environments and their own manuals;
+``schedules.py`` says when a world changes; ``drifts.py``, ``restless.py`` and ``maze_drifts.py``
+say how. The wrappers of ``drifting/`` make any environment drift on the same schedules.
+:func:`check_vector_env` checks any vector environment.
 """
 
-from .arms import Arms, Draws
+from .arms import Arms
 from .checking import check_vector_env
 from .drifting import (
     Delay,
@@ -27,17 +28,24 @@ from .drifting import (
     ShiftingRewardsVector,
 )
 from .drifts import Cycle, Drift, Mirror, Permute, Recur, Resample, Rotting, SwapBest
+from .maze_drifts import BlockCorridor, MazeDrift, MoveGoal, PermuteActions, RedrawLayout
+from .maze_grid import Grid
+from .mazes import Mazes
 from .registration import ENVIRONMENTS, register_envs
 from .restless import Interpolate, OrnsteinUhlenbeck, RandomWalk, Sinusoid
 from .schedules import AtSteps, Bursts, Hazard, Never, Periodic, Reactive, Schedule
 from .shifting_bandit import ShiftingBandit
 from .shifting_bandit_vector import ShiftingBanditVector
+from .shifting_maze import ShiftingMaze
+from .shifting_maze_vector import ShiftingMazeVector
+from .streams import Draws
 from .trace import World
 
 __all__ = [
     "ENVIRONMENTS",
     "Arms",
     "AtSteps",
+    "BlockCorridor",
     "Bursts",
     "Cycle",
     "Delay",
@@ -51,17 +59,23 @@ __all__ = [
     "Drop",
     "Effect",
     "Flip",
+    "Grid",
     "Hazard",
     "Interpolate",
+    "MazeDrift",
+    "Mazes",
     "Mirror",
+    "MoveGoal",
     "Never",
     "OrnsteinUhlenbeck",
     "Periodic",
     "Permutation",
     "Permute",
+    "PermuteActions",
     "RandomWalk",
     "Reactive",
     "Recur",
+    "RedrawLayout",
     "Resample",
     "Rotting",
     "Scale",
@@ -70,6 +84,8 @@ __all__ = [
     "ShiftingActionsVector",
     "ShiftingBandit",
     "ShiftingBanditVector",
+    "ShiftingMaze",
+    "ShiftingMazeVector",
     "ShiftingObservations",
     "ShiftingObservationsVector",
     "ShiftingRewards",

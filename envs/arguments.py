@@ -46,6 +46,14 @@ def check_positive(name: str, value: object) -> float:
     return number
 
 
+def check_nonnegative(name: str, value: object) -> float:
+    """Returns ``value`` as a float if it is a finite number of at least 0."""
+    number = _check_number(name, value)
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"{name} must be at least 0 and finite, got {value}")
+    return number
+
+
 def check_finite(name: str, value: object) -> float:
     """Returns ``value`` as a float if it is a finite number."""
     number = _check_number(name, value)

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .arguments import assign, check_count, check_flag, check_numbers, check_positive
+from .streams import Draws
 
 FloatArray = NDArray[np.float64]
-
-
-class Draws(NamedTuple):
-    """How many random numbers something needs: uniforms on [0, 1) and standard normals."""
-
-    uniforms: int = 0
-    normals: int = 0
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,19 @@ they only drift. Your own: subclass :class:`Drift` as a frozen dataclass.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from .arguments import assign, check_count, check_finite
-from .arms import Arms, Draws
+from .arms import Arms
+from .streams import Draws
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class Cycle(Recur):
 class Permute(Drift):
     """At a change, the arms exchange their means; no arm keeps its own.
 
-    The exchange is one random cycle through all arms (Sattolo's algorithm, 1986).
+    The exchange is one random cycle through all arms.
     """
 
     @override
@@ -162,12 +164,7 @@ class Permute(Drift):
     def jump(
         self, arms: Arms, state: FloatArray, uniforms: FloatArray, normals: FloatArray
     ) -> FloatArray:
-        means = state.copy()
-        rows = np.arange(len(means))
-        for last in range(arms.num_arms - 1, 0, -1):
-            other = (uniforms[:, last - 1] * last).astype(np.int64)  # uniform on 0 ... last - 1
-            means[rows, other], means[:, last] = means[:, last].copy(), means[rows, other]
-        return means
+        return exchange(state, uniforms)
 
 
 @dataclass(frozen=True)
@@ -258,3 +255,16 @@ class Rotting(Drift):
         worn = self.floor + self.decay * (means - self.floor)
         state[rows, actions] = np.minimum(means, worn)
         return state
+
+
+def exchange(values: NDArray[Number], uniforms: FloatArray) -> NDArray[Number]:
+    """Values (k, A) moved along one random cycle per row, uniforms (k, A - 1); none stays.
+
+    Sattolo's algorithm (1986).
+    """
+    values = values.copy()
+    rows = np.arange(len(values))
+    for last in range(values.shape[1] - 1, 0, -1):
+        other = (uniforms[:, last - 1] * last).astype(np.int64)  # uniform on 0 ... last - 1
+        values[rows, other], values[:, last] = values[:, last].copy(), values[rows, other]
+    return values

@@ -1,17 +1,14 @@
-"""What ``reset(options=...)`` may hold, checked."""
+"""What ``reset(seed=..., options=...)`` takes in any of our environments, checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import check_numbers
-from .bandit_world import BanditWorld, Episode
-
-EPISODE_KEYS = ("means", "change_times", "context", "schedule", "drift")
+from .arguments import check_count, check_numbers
 
 
 def check_keys(
@@ -34,44 +31,21 @@ def check_keys(
     return options
 
 
-def parse_episode(
-    world: BanditWorld, options: Mapping[str, Any], worlds: NDArray[np.int64]
-) -> Episode:
-    """Reads what the options prescribe for the next episode of ``worlds`` (n,).
-
-    Each value is given once for all worlds, or with a leading axis over all N of them.
-    """
-    return Episode(
-        means=_means(world, options.get("means"), worlds),
-        change_times=_change_times(world, options.get("change_times"), worlds),
-        context=_context(world, options.get("context"), worlds),
-    )
-
-
-def _means(world: BanditWorld, value: Any, worlds: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    if value is None:
-        return None
-    name, arms = "options['means']", world.arms
-    shape = (world.num_contexts, arms.num_arms) if world.num_contexts else (arms.num_arms,)
-    means = check_numbers(name, value).astype(np.float64)
-    all_worlds = (world.num_worlds, *shape)
-    if means.shape not in (shape, all_worlds):
-        raise ValueError(f"{name} must have shape {shape} or {all_worlds}, got {means.shape}")
-    arms.check_means(name, means, means.shape)
-    if not np.allclose(means, arms.tie(means)):
-        raise ValueError(f"{name} must mirror each even arm in the next, as dependent arms do")
-    chosen: NDArray[np.float64] = np.broadcast_to(means, all_worlds)[worlds]
-    if not world.num_contexts:
-        world.drift.from_means(arms, chosen)  # raises if it cannot
-    return chosen
-
-
-def _change_times(
-    world: BanditWorld, value: Any, worlds: NDArray[np.int64]
+def parse_change_times(
+    options: Mapping[str, Any],
+    count: int,
+    worlds: NDArray[np.int64],
+    horizon: int | None = None,
+    owner: str = "options",
 ) -> NDArray[np.int64] | None:
+    """Reads ``change_times``, given once or for each of ``count`` worlds, for ``worlds`` (n,).
+
+    With a ``horizon``, each must be below it; ``owner`` is what messages call the options.
+    """
+    value = options.get("change_times")
     if value is None:
         return None
-    name, count = "options['change_times']", world.num_worlds
+    name = f"{owner}['change_times']"
     times = check_numbers(name, value)
     if times.size == 0:
         times = times.astype(np.int64)
@@ -83,23 +57,9 @@ def _change_times(
         raise ValueError(f"{name} must have shape (M,) or ({count}, M), got {times.shape}")
     if (times < 1).any():
         raise ValueError(f"{name} must be at least 1 (no change at step 0), got {times.min()}")
+    if horizon is not None and (times >= horizon).any():
+        raise ValueError(f"{name} must be below max_episode_steps={horizon}, got {times.max()}")
     return times[worlds].astype(np.int64)
-
-
-def _context(world: BanditWorld, value: Any, worlds: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    if value is None:
-        return None
-    name, count = "options['context']", world.num_worlds
-    if not world.num_contexts:
-        raise ValueError(f"{name} needs contexts that recur: set num_contexts")
-    context = check_numbers(name, value)
-    if context.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers, got {context.dtype}")
-    if context.shape not in ((), (count,)):
-        raise ValueError(f"{name} must have shape () or ({count},), got {context.shape}")
-    if ((context < 0) | (context >= world.num_contexts)).any():
-        raise ValueError(f"{name} must be in [0, {world.num_contexts}), got {context.tolist()}")
-    return np.broadcast_to(context, (count,))[worlds].astype(np.int64)
 
 
 def parse_reset_mask(options: dict[str, Any], num_envs: int) -> NDArray[np.bool_] | None:
@@ -116,3 +76,20 @@ def parse_reset_mask(options: dict[str, Any], num_envs: int) -> NDArray[np.bool_
     if not mask.any():
         raise ValueError(f"{name} must have at least one True")
     return mask
+
+
+def parse_seeds(seed: Any, num_envs: int) -> list[int | None] | None:
+    """A seed for each sub-environment, as ``SyncVectorEnv`` reads it, or None if none is given."""
+    if seed is None:
+        return None
+    if isinstance(seed, (int, np.integer)):
+        first = check_count("seed", seed, least=0)
+        return list(range(first, first + num_envs))
+    if not isinstance(seed, (Sequence, np.ndarray)) or isinstance(seed, str):
+        raise TypeError(f"seed must be an integer, a list of integers or None, got {seed!r}")
+    if len(seed) != num_envs:
+        raise ValueError(f"seed must be one integer or {num_envs}, got {len(seed)}")
+    return [
+        None if one is None else check_count(f"seed[{index}]", one, least=0)
+        for index, one in enumerate(seed)
+    ]

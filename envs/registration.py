@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gymnasium.envs.registration import register, registry
 from typing_extensions import Unpack
 
-from .settings import BanditArguments
+from .bandit_settings import BanditArguments
+from .maze_settings import MazeArguments
 from .shifting_bandit import ShiftingBandit
+from .shifting_maze import ShiftingMaze
 
 # Environment id -> (max_episode_steps, arguments). Arguments are text so that specs stay JSON.
-ENVIRONMENTS: dict[str, tuple[int, BanditArguments]] = {
+BANDITS: dict[str, tuple[int, BanditArguments]] = {
     # The standard bandit: every step, with probability 0.02, all arms are redrawn.
     "driftwise/ShiftingBandit-v0": (200, {}),
     "driftwise/GaussianBandit-v0": (200, {"arms": "gaussian"}),
@@ -51,18 +54,39 @@ ENVIRONMENTS: dict[str, tuple[int, BanditArguments]] = {
     "driftwise/RottingBandit-v0": (200, {"schedule": "Never()", "drift": "Rotting(decay=0.95)"}),
 }
 
+MAZES: dict[str, tuple[int, MazeArguments]] = {
+    # The goal moves every 50 to 100 steps.
+    "driftwise/ShiftingMaze-v0": (250, {}),
+    # The published mazes, 2018 and 2019.
+    "driftwise/StationaryMaze-v0": (250, {"schedule": "Never()"}),
+    "driftwise/StationaryMaze13-v0": (
+        200,
+        {"size": 13, "schedule": "Never()", "time_scale": 200},
+    ),
+    # Other kinds of change.
+    "driftwise/RedrawnMaze-v0": (250, {"layout": "corridors", "drift": "RedrawLayout()"}),
+    "driftwise/PermutedMaze-v0": (250, {"drift": "PermuteActions()"}),
+    "driftwise/BlockedMaze-v0": (250, {"drift": "BlockCorridor()"}),
+}
+
+ENVIRONMENTS: dict[str, tuple[int, Any]] = {**BANDITS, **MAZES}
+
 
 def register_envs() -> None:
     """Registers the environments of :data:`ENVIRONMENTS`; doing it again changes nothing."""
-    for env_id, (max_episode_steps, arguments) in ENVIRONMENTS.items():
-        if env_id not in registry:
-            register(
-                env_id,
-                entry_point="driftwise.envs.registration:make_shifting_bandit",
-                vector_entry_point="driftwise.envs.shifting_bandit_vector:ShiftingBanditVector",
-                max_episode_steps=max_episode_steps,
-                kwargs=dict(arguments),
-            )
+    for environments, maker, vector in (
+        (BANDITS, "make_shifting_bandit", "shifting_bandit_vector:ShiftingBanditVector"),
+        (MAZES, "make_shifting_maze", "shifting_maze_vector:ShiftingMazeVector"),
+    ):
+        for env_id, (max_episode_steps, arguments) in environments.items():
+            if env_id not in registry:
+                register(
+                    env_id,
+                    entry_point=f"driftwise.envs.registration:{maker}",
+                    vector_entry_point=f"driftwise.envs.{vector}",
+                    max_episode_steps=max_episode_steps,
+                    kwargs=dict(arguments),
+                )
 
 
 def make_shifting_bandit(
@@ -76,12 +100,22 @@ def make_shifting_bandit(
     Raises:
         ValueError: An argument needs the horizon, which is not known here.
     """
-    settings: dict[str, Any] = dict(arguments)
+    return ShiftingBandit(render_mode=render_mode, **_endless(ShiftingBandit, arguments))
+
+
+def make_shifting_maze(
+    *, render_mode: str | None = None, **arguments: Unpack[MazeArguments]
+) -> ShiftingMaze:
+    """As :func:`make_shifting_bandit`: a :class:`ShiftingMaze` without an end of its own."""
+    return ShiftingMaze(render_mode=render_mode, **_endless(ShiftingMaze, arguments))
+
+
+def _endless(kind: type[Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of an environment whose episodes end from outside."""
     for name in ("observe_time", "terminate_on_horizon"):
-        if settings.get(name):
+        if arguments.get(name):
             raise ValueError(
                 f"{name}=True needs max_episode_steps, which gymnasium.make does not pass on: use "
-                "ShiftingBandit(max_episode_steps=...) or gymnasium.make_vec"
+                f"{kind.__name__}(max_episode_steps=...) or gymnasium.make_vec"
             )
-    settings["max_episode_steps"] = None
-    return ShiftingBandit(render_mode=render_mode, **settings)
+    return {**arguments, "max_episode_steps": None}

@@ -9,8 +9,9 @@ import numpy as np
 from typing_extensions import override
 
 from .arguments import assign, check_count, check_finite, check_positive
-from .arms import Arms, Draws
+from .arms import Arms
 from .drifts import Drift, FloatArray
+from .streams import Draws
 
 
 @dataclass(frozen=True)

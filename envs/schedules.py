@@ -60,14 +60,14 @@ class Schedule:
         """
         raise NotImplementedError
 
-    def check_horizon(self, horizon: int) -> None:
-        """Raises ValueError if a change that it prescribes cannot come within ``horizon`` steps."""
-
     def react(
         self, state: FloatArray, actions: IntArray, optimal_actions: IntArray
     ) -> tuple[BoolArray, FloatArray]:
         """Change flags (n,) of the next step, given the actions just taken, and the new state."""
         raise NotImplementedError
+
+    def check_horizon(self, max_episode_steps: int) -> None:
+        """Raises ValueError if changes are asked for that no episode lives to see."""
 
 
 @dataclass(frozen=True)
@@ -134,10 +134,12 @@ class Periodic(Schedule):
             raise ValueError(f"phase must be below period={self.period}, got {self.phase}")
 
     @override
-    def check_horizon(self, horizon: int) -> None:
-        first = 1 if self.phase < 0 else self.phase or self.period
-        if first >= horizon:
-            raise ValueError(f"{self} must have a change before step {horizon}, the horizon")
+    def check_horizon(self, max_episode_steps: int) -> None:
+        earliest = 1 if self.phase < 0 else self.phase or self.period
+        if earliest >= max_episode_steps:
+            raise ValueError(
+                f"schedule must change before max_episode_steps={max_episode_steps}, got {self}"
+            )
 
     @override
     def start(self, uniforms: FloatArray) -> FloatArray:
@@ -149,14 +151,22 @@ class Periodic(Schedule):
         self, steps: IntArray, uniforms: FloatArray, state: FloatArray
     ) -> tuple[BoolArray, FloatArray]:
         num_steps, num_worlds = uniforms.shape[:2]
-        since_grid = (steps - state[:, 0].astype(np.int64)) % self.period
+        worlds = np.arange(num_worlds)
+        since_grid = (steps[0] - state[:, 0].astype(np.int64)) % self.period
+        # Rows of the grid points of all periods that reach into the block, (n, K).
+        num_periods = (num_steps - 1) // self.period + 2
+        grid = np.arange(num_periods) * self.period - since_grid[:, None]
         # The delay of a period is drawn at its first step, which may lie in an earlier block.
-        first_row = np.arange(num_steps)[:, None] - since_grid
-        drawn = np.floor(uniforms[..., 0] * (self.jitter + 1))
-        drawn = drawn[np.maximum(first_row, 0), np.arange(num_worlds)]
-        delay = np.where(first_row >= 0, drawn, state[:, 1])
-        flags = (since_grid == delay) & (steps - since_grid > 0)
-        return flags, np.stack([state[:, 0], delay[-1]], axis=1)
+        drawn_at = np.clip(grid, 0, num_steps - 1)
+        drawn = np.floor(uniforms[drawn_at, worlds[:, None], 0] * (self.jitter + 1))
+        delay = np.where(grid >= 0, drawn, state[:, 1:])
+        rows = grid + delay.astype(np.int64)
+        inside = (grid < num_steps) & (rows >= 0) & (rows < num_steps)
+        inside &= np.broadcast_to(steps[0], num_worlds)[:, None] + grid > 0
+        flags = np.zeros((num_steps, num_worlds), dtype=bool)
+        flags[rows[inside], inside.nonzero()[0]] = True
+        last = (num_steps - 1 + since_grid) // self.period
+        return flags, np.stack([state[:, 0], delay[worlds, last]], axis=1)
 
 
 @dataclass(frozen=True)
@@ -181,10 +191,11 @@ class AtSteps(Schedule):
         return np.isin(steps, self.steps), state
 
     @override
-    def check_horizon(self, horizon: int) -> None:
-        late = max(self.steps, default=0)
-        if late >= horizon:
-            raise ValueError(f"steps must be below the horizon of {horizon} steps, got {late}")
+    def check_horizon(self, max_episode_steps: int) -> None:
+        if any(step >= max_episode_steps for step in self.steps):
+            raise ValueError(
+                f"schedule must change before max_episode_steps={max_episode_steps}, got {self}"
+            )
 
 
 @dataclass(frozen=True)

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
-from gymnasium.error import ResetNeeded
-from numpy.typing import NDArray
-from typing_extensions import Unpack
+from typing_extensions import Unpack, override
 
-from .bandit_world import OPEN_KEYS
-from .options import EPISODE_KEYS, check_keys, parse_episode
-from .rendering import RENDER_MODES, Snapshot, check_render_mode, render
-from .saving import SETTINGS, check_state, pack_text
-from .settings import BanditArguments, BanditSettings
+from .bandit_rendering import BanditPicture
+from .bandit_settings import BanditArguments, BanditSettings
+from .bandit_world import BanditWorld
 from .trace import World
+from .world_env import Observation, WorldEnv
 
-# A row of the world's trace, in the order of its fields: means, best, optimal, context, changed,
-# since, noise.
-Row = tuple[list[float], float, int, int, bool, int, float]
-
-_OVER = -1  # steps elapsed, outside of an episode
+# A row of the world's trace, in the order of its fields: context, changed, since, means, best,
+# optimal, noise.
+Row = tuple[int, bool, int, list[float], float, int, float]
 
 
-class ShiftingBandit(gym.Env[NDArray[Any], np.int64]):
+class ShiftingBandit(WorldEnv[BanditSettings, BanditWorld]):
     """A bandit whose arms change while it is being played.
 
     ## Description
@@ -131,129 +122,15 @@ class ShiftingBandit(gym.Env[NDArray[Any], np.int64]):
     - v0: initial version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": RENDER_MODES, "render_fps": 10}  # noqa: RUF012
-
     def __init__(
         self, *, render_mode: str | None = None, **arguments: Unpack[BanditArguments]
     ) -> None:
-        check_render_mode(render_mode)
-        self.settings = BanditSettings.parse(**arguments)
-        self.render_mode = render_mode
-        space = self.settings.observation_space()
-        self.observation_space = space
-        self.action_space = spaces.Discrete(self.settings.num_arms)
-        self._world = self.settings.make_world(1)
+        super().__init__(BanditSettings.parse(**arguments), render_mode)
         # What step() reads often.
         self._num_arms = self.settings.num_arms
         self._bernoulli = self._world.arms.bernoulli
-        self._horizon = self.settings.max_episode_steps
-        self._size = len(space.low)
+        self._size = int(np.prod(self.observation_space.shape or ()))
         self._shows_more = self.settings.observe_time or self._world.cue_size > 0
-        self._elapsed = _OVER
-        self._snapshot: Snapshot | None = None
-
-    # ------------------------------------------------------------------ Gymnasium's methods
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Starts an episode; the class describes ``options`` and the info.
-
-        Raises:
-            TypeError, ValueError: An option is not what it must be; nothing has changed then.
-        """
-        options = check_keys(options, EPISODE_KEYS)
-        world, settings = self._world, self.settings.with_dynamics(options)
-        if settings != self.settings:
-            world = settings.make_world(1, world.streams)
-        episode = parse_episode(world, options, world.everyone)
-        super().reset(seed=seed)
-        self.settings, self._world = settings, world
-        world.streams.generators[0] = self.np_random
-        world.begin(world.everyone, episode)
-        self._elapsed = 0
-        self._read_trace()
-        observation = np.zeros(self._size, dtype=np.float32)
-        observation[self._num_arms + 1] = 1.0
-        self._show_step(observation, 0)
-        means, _, optimal, context, changed, since, _ = self._rows[0]
-        info = {
-            "regret": 0.0,
-            "optimal_action": optimal,
-            "context": context,
-            "changed": changed,
-            "steps_since_change": since,
-        }
-        if self.render_mode is not None:
-            self._snapshot = Snapshot(0, means, self._bernoulli, -1, 0.0, dict(info))
-        return observation, info
-
-    def step(
-        self, action: int | np.integer[Any]
-    ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Pulls arm ``action``.
-
-        Raises:
-            TypeError, ValueError: ``action`` is not an integer, or not an arm.
-            ResetNeeded: No episode is running.
-        """
-        try:
-            arm = operator.index(action)
-        except TypeError:
-            raise TypeError(f"action must be an integer, got {action!r}") from None
-        if not 0 <= arm < self._num_arms:
-            raise ValueError(f"action must be in [0, {self._num_arms}), got {arm}")
-        if self._elapsed == _OVER:
-            raise ResetNeeded("step() needs a running episode: call reset() first")
-        world = self._world
-        if world.clock == world.next_draw:
-            world.draw_due_blocks()
-            self._read_trace()
-
-        # A single world is always drawn from row 0 on, so that its clock is its row.
-        means, best, optimal, context, changed, since, noise = self._rows[world.clock]
-        mean = means[arm]
-        if self._bernoulli:
-            reward = 1.0 if noise < mean else 0.0
-        else:
-            reward = mean + noise
-        info = {
-            "regret": best - mean,
-            "optimal_action": optimal,
-            "context": context,
-            "changed": changed,
-            "steps_since_change": since,
-        }
-        elapsed = self._elapsed
-        if self.render_mode is not None:
-            self._snapshot = Snapshot(elapsed, means, self._bernoulli, arm, reward, dict(info))
-
-        if world.stepwise:
-            world.tick(np.array([arm]))
-            self._rows[world.clock] = self._read_row(world.clock)
-        else:
-            world.clock += 1
-        elapsed += 1
-        observation = np.zeros(self._size, dtype=np.float32)
-        observation[arm] = 1.0
-        observation[self._num_arms] = reward
-        if self._shows_more:
-            self._show_step(observation, elapsed)
-        if elapsed == self._horizon:
-            self._elapsed = _OVER
-            terminated = self.settings.terminate_on_horizon
-            return observation, reward, terminated, not terminated, info
-        self._elapsed = elapsed
-        return observation, reward, False, False, info
-
-    def render(self) -> str | NDArray[np.uint8] | None:
-        """Text (``"ansi"``) or an image (160, width, 3) of the last step."""
-        if self.render_mode is None or self._snapshot is None:
-            gym.logger.warn("render() needs a render_mode, given at construction, and a reset()")
-            return None
-        return render(self._snapshot, self.render_mode)
-
-    # ------------------------------------------------------------------ beyond Gymnasium
 
     def foresee(self, num_steps: int | None = None) -> World:
         """What the world will do from the current step on, as arrays (T, ...).
@@ -269,52 +146,75 @@ class ShiftingBandit(gym.Env[NDArray[Any], np.int64]):
             num_steps = self._horizon or 200
         return self._world.foresee(num_steps).only()
 
-    def get_state(self) -> dict[str, NDArray[Any]]:
-        """Everything that the episode's future depends on, as a flat dict of numpy arrays."""
-        return {
-            **self._world.get_state(),
-            "elapsed": np.array(self._elapsed),
-            SETTINGS: pack_text(repr(self.settings)),
-        }
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Restores what :meth:`get_state` returned; steps then follow bit for bit.
-
-        Raises:
-            ValueError: The state is of an environment with other settings, incomplete, or broken;
-                nothing has changed then.
-        """
-        arrays = check_state(self.get_state(), state, OPEN_KEYS)
-        elapsed, taken = int(arrays["elapsed"]), int(arrays["clock"] - arrays["first"][0])
-        if elapsed not in (_OVER, taken):
-            raise ValueError(f"state['elapsed'] must be {_OVER} or {taken}, got {elapsed}")
-        self._world.check_state(arrays, np.array([elapsed == _OVER]), self._horizon)
-        self._world.set_state(arrays)
-        self._elapsed = elapsed
-        self._snapshot = None
-        generator = self._world.streams.generators[0]
-        if generator is not None:
-            self.np_random = generator
-        self._read_trace()
-
     # ------------------------------------------------------------------ inside
 
-    def _read_trace(self) -> None:
-        """Copies the world's rows into tuples, which plain Python reads faster than arrays."""
+    @override
+    def _read_world(self) -> None:
+        # Plain Python reads tuples faster than arrays.
         trace = self._world.trace
         columns = (getattr(trace, field.name)[:, 0].tolist() for field in fields(trace))
         self._rows: list[Row] = list(zip(*columns, strict=True))
 
     def _read_row(self, row: int) -> Row:
-        """As :meth:`_read_trace`, for the one row that a stepwise world has just worked out."""
+        """As :meth:`_read_world`, for the one row that a stepwise world has just worked out."""
         trace = self._world.trace
-        means, *others = (getattr(trace, field.name)[row, 0].tolist() for field in fields(trace))
-        return (means, *others)
+        values: Any = tuple(getattr(trace, field.name)[row, 0].tolist() for field in fields(trace))
+        return values
 
-    def _show_step(self, observation: NDArray[np.float32], elapsed: int) -> None:
+    @override
+    def _first(self) -> tuple[Observation, dict[str, Any]]:
+        observation = np.zeros(self._size, dtype=np.float32)
+        observation[self._num_arms + 1] = 1.0
+        self._show_step(observation, 0)
+        context, changed, since, means, _, optimal, _ = self._rows[0]
+        info = {
+            "regret": 0.0,
+            "optimal_action": optimal,
+            "context": context,
+            "changed": changed,
+            "steps_since_change": since,
+        }
+        if self.render_mode is not None:
+            self._picture = BanditPicture(0, means, self._bernoulli, -1, 0.0, dict(info))
+        return observation, info
+
+    @override
+    def _play(self, action: int) -> tuple[Observation, float, dict[str, Any]]:
+        # A single world is always drawn from row 0 on, so that its clock is its row.
+        world = self._world
+        context, changed, since, means, best, optimal, noise = self._rows[world.clock]
+        mean = means[action]
+        if self._bernoulli:
+            reward = 1.0 if noise < mean else 0.0
+        else:
+            reward = mean + noise
+        info = {
+            "regret": best - mean,
+            "optimal_action": optimal,
+            "context": context,
+            "changed": changed,
+            "steps_since_change": since,
+        }
+        if self.render_mode is not None:
+            self._picture = BanditPicture(
+                self._elapsed, means, self._bernoulli, action, reward, dict(info)
+            )
+        if world.stepwise:
+            world.tick(np.array([action]))
+            self._rows[world.clock] = self._read_row(world.clock)
+        else:
+            world.clock += 1
+        observation = np.zeros(self._size, dtype=np.float32)
+        observation[action] = 1.0
+        observation[self._num_arms] = reward
+        if self._shows_more:
+            self._show_step(observation, self._elapsed + 1)
+        return observation, reward, info
+
+    def _show_step(self, observation: Observation, elapsed: int) -> None:
         """Fills in what an observation shows of the current step: time and cue."""
         if self._horizon is not None and self.settings.observe_time:
             observation[self._num_arms + 2] = elapsed / self._horizon
         if self._world.cue_size:
-            context = self._rows[self._world.clock][3]
+            context = self._rows[self._world.clock][0]
             observation[-self._world.cue_size :] = self._world.codes[0, context]

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from typing_extensions import override
 
 from .bandit_world import BanditWorld
-from .trace import (
-    ROWS,
-    STEPS_PER_BLOCK,
-    BoolArray,
-    DrawArrays,
-    IntArray,
-    Trace,
-    World,
-    best_arm,
-)
+from .blocks import BoolArray, IntArray
+from .streams import DrawArrays
+from .trace import ROWS, STEPS_PER_BLOCK, Trace, World, best_arm
 
 
 class StepwiseWorld(BanditWorld):
@@ -26,8 +19,8 @@ class StepwiseWorld(BanditWorld):
     Only the random numbers are drawn ahead: those that a change at each step would take, too.
     """
 
-    stepwise: ClassVar[bool] = True
-    saved: ClassVar[tuple[str, ...]] = (
+    stepwise = True
+    saved: tuple[str, ...] = (
         *BanditWorld.saved,
         "step_uniforms",
         "step_normals",
@@ -81,13 +74,7 @@ class StepwiseWorld(BanditWorld):
         """Works out the next row of worlds in which the agent has a say."""
         arms, drift, trace, row = self.arms, self.drift, self.trace, self.row
         following = (row + 1) % ROWS
-        changed = trace.changed[following]
-        if self.schedule.reactive:
-            fires, self.schedule_state = self.schedule.react(
-                self.schedule_state, actions, trace.optimal[row]
-            )
-            changed |= fires & ~self.has_change_times
-
+        changed = self._react(actions, trace.optimal[row])
         state = drift.pull(arms, self.drift_state, actions) if drift.rested else self.drift_state
         after = state.copy()
         if drift.continuous:
@@ -99,8 +86,5 @@ class StepwiseWorld(BanditWorld):
         self.drift_state = after
         trace.means[following] = self._means(after, self.everyone)
         trace.best[following], trace.optimal[following] = best_arm(trace.means[following])
-        trace.since[following] = np.where(changed, 0, trace.since[row] + 1)
         if self.num_contexts:
             trace.context[following] = after[:, 0]
-        else:
-            trace.context[following] = trace.context[row] + changed

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
-from .arms import Draws
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+DrawArrays = tuple[FloatArray, FloatArray]  # uniforms (..., ku) and normals (..., kz)
 
 _WORD = 2**64
+
+
+class Draws(NamedTuple):
+    """How many random numbers something needs: uniforms on [0, 1) and standard normals."""
+
+    uniforms: int = 0
+    normals: int = 0
 
 
 class Streams:
@@ -35,7 +42,7 @@ class Streams:
             return self.generators
         return [self.generators[index] for index in worlds.tolist()]
 
-    def draw(self, worlds: IntArray, draws: Draws) -> tuple[FloatArray, FloatArray]:
+    def draw(self, worlds: IntArray, draws: Draws) -> DrawArrays:
         """Uniforms (n, draws.uniforms) and normals (n, draws.normals), world by world."""
         uniforms = np.empty((len(worlds), draws.uniforms))
         normals = np.empty((len(worlds), draws.normals))
@@ -48,9 +55,7 @@ class Streams:
                 generator.standard_normal(out=row)
         return uniforms, normals
 
-    def draw_ragged(
-        self, worlds: IntArray, counts: IntArray, draws: Draws
-    ) -> tuple[FloatArray, FloatArray]:
+    def draw_ragged(self, worlds: IntArray, counts: IntArray, draws: Draws) -> DrawArrays:
         """As :meth:`draw`, ``counts`` (n,) times for each world; rows of one world are adjacent."""
         total = int(counts.sum())
         uniforms = np.empty((total, draws.uniforms))
@@ -75,6 +80,22 @@ class Streams:
     def set_state(self, words: NDArray[np.uint64]) -> None:
         """Restores what :meth:`get_state` returned."""
         self.generators = [unpack_generator(row) for row in words]
+
+
+def total(wanted: Sequence[Draws], times: int = 1) -> Draws:
+    """What all of them want together, ``times`` times."""
+    return Draws(times * sum(d.uniforms for d in wanted), times * sum(d.normals for d in wanted))
+
+
+def cut(draws: DrawArrays, wanted: Sequence[Draws]) -> list[DrawArrays]:
+    """Cuts arrays of random numbers along their last axis into what each one wants."""
+    parts = []
+    first = second = 0
+    for uniforms, normals in wanted:
+        part = draws[0][..., first : first + uniforms], draws[1][..., second : second + normals]
+        parts.append(part)
+        first, second = first + uniforms, second + normals
+    return parts
 
 
 def pack_generator(generator: np.random.Generator) -> list[int]:

@@ -1,7 +1,6 @@
-"""What a world does over a block of steps, as rows of arrays.
+"""What a bandit does over a block of steps, as rows of arrays.
 
-Letters: n worlds, A arms, B steps of a block, L = B + 1 rows. Row 0 is the step at which the block
-begins, row B the step after its last, at which the next block begins.
+Letters: n worlds, A arms, B steps of a block, L = B + 1 rows (see ``blocks.py``).
 """
 
 from __future__ import annotations
@@ -13,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arms import Arms
+from .blocks import BlockTrace, BoolArray, IntArray, Segments
 from .drifts import Drift
+from .streams import DrawArrays
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
-DrawArrays = tuple[FloatArray, FloatArray]  # uniforms (..., ku) and normals (..., kz)
 
-# Part of the definition of a world: another length makes other worlds of the same seed.
+# Part of the definition of the bandits: another length makes other worlds of the same seed.
 STEPS_PER_BLOCK = 200
 ROWS = STEPS_PER_BLOCK + 1
 
@@ -54,25 +52,19 @@ class World(NamedTuple):
 
 
 @dataclass
-class Trace:
+class Trace(BlockTrace):
     """Rows of n worlds: ``means`` (L, n, A), the others (L, n).
 
     Attributes:
         means: Means of the arms.
         best: The highest of them.
         optimal: The arm that has it (the first of equals).
-        context: As in :class:`World`.
-        changed: As in :class:`World`.
-        since: ``steps_since_change`` of :class:`World`.
         noise: What turns a mean into a reward (:meth:`~.arms.Arms.noise`); row B has none.
     """
 
     means: FloatArray
     best: FloatArray
     optimal: IntArray
-    context: IntArray
-    changed: BoolArray
-    since: IntArray
     noise: FloatArray
 
     @classmethod
@@ -90,65 +82,27 @@ class Trace:
         )
 
 
-class Segments:
-    """The stretches between changes, numbered world by world and in order of time.
+def segment_states(
+    segments: Segments, arms: Arms, drift: Drift, state: FloatArray, jumps: DrawArrays
+) -> FloatArray:
+    """States (S, W) in each segment of a drift that moves at changes only.
 
-    What is constant between changes is worked out once per segment and looked up per row.
-
-    Args:
-        flags: Change flags (B, n) of rows 1 ... B.
-
-    Attributes:
-        counts: Changes of each world, (n,).
-        origin: Each world's first segment, (n,); it goes on from before the block.
-        begins: First row of each segment, (S,) with S = n + number of changes.
-        index: Segment of each row, (L, n).
+    ``state`` (n, W) is that of row 0; ``jumps`` has a row per change, world by world.
     """
-
-    def __init__(self, flags: BoolArray) -> None:
-        num_worlds = flags.shape[1]
-        world, change_row = np.nonzero(flags.T)
-        self.counts = np.bincount(world, minlength=num_worlds)
-        self.origin = np.cumsum(self.counts + 1) - (self.counts + 1)
-        self.begins = np.zeros(num_worlds + len(world), dtype=np.int64)
-        # The c-th change of all opens segment c + world + 1: world + 1 origins come before it.
-        self.begins[np.arange(len(world)) + world + 1] = change_row + 1
-        ends = np.append(self.begins[1:], 0)
-        ends[ends == 0] = ROWS  # where the next segment is another world's
-        index = np.repeat(np.arange(len(ends)), ends - self.begins).reshape(num_worlds, ROWS)
-        self.index = np.ascontiguousarray(index.T)
-
-    def count_changes(self, before: IntArray) -> IntArray:
-        """Changes so far (L, n), given those ``before`` the block (n,)."""
-        ordinals = np.arange(len(self.begins)) - np.repeat(self.origin - before, self.counts + 1)
-        return ordinals.take(self.index)
-
-    def steps_since(self, before: IntArray) -> IntArray:
-        """Steps since the last change (L, n), given those at row 0 (n,)."""
-        begins = self.begins.copy()
-        begins[self.origin] -= before
-        return np.arange(ROWS)[:, None] - begins.take(self.index)
-
-    def states(self, arms: Arms, drift: Drift, state: FloatArray, jumps: DrawArrays) -> FloatArray:
-        """States (S, W) in each segment of a drift that moves at changes only.
-
-        ``state`` (n, W) is that of row 0; ``jumps`` has a row per change, world by world.
-        """
-        table = np.empty((len(self.begins), state.shape[1]))
-        table[self.origin] = state
-        if type(drift).jump is Drift.jump:  # fresh starts, whatever came before: all at once
-            fresh = np.ones(len(table), dtype=bool)
-            fresh[self.origin] = False
-            table[fresh] = drift.start(arms, *jumps)
-            return table
-        for ordinal in range(self.counts.max()):
-            world = (self.counts > ordinal).nonzero()[0]
-            segment = self.origin[world] + ordinal
-            change = segment - world
-            table[segment + 1] = drift.jump(
-                arms, table[segment], jumps[0][change], jumps[1][change]
-            )
+    counts, origin = segments.counts, segments.origin
+    table = np.empty((len(segments.begins), state.shape[1]))
+    table[origin] = state
+    if type(drift).jump is Drift.jump:  # fresh starts, whatever came before: all at once
+        fresh = np.ones(len(table), dtype=bool)
+        fresh[origin] = False
+        table[fresh] = drift.start(arms, *jumps)
         return table
+    for ordinal in range(counts.max()):
+        world = (counts > ordinal).nonzero()[0]
+        segment = origin[world] + ordinal
+        change = segment - world
+        table[segment + 1] = drift.jump(arms, table[segment], jumps[0][change], jumps[1][change])
+    return table
 
 
 def restless_path(

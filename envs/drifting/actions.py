@@ -12,7 +12,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from typing_extensions import Unpack, override
 
-from ..settings import parse_part
+from ..world_settings import parse_part
 from . import effects
 from .effects import Effect, Flip, Permutation, Values
 from .settings import DriftArguments
@@ -51,7 +51,7 @@ class ShiftingActions(DriftingWrapper):
         effect: Effect | str | Mapping[str, Any] = "Permutation()",
         **arguments: Unpack[DriftArguments],
     ) -> None:
-        parsed = parse_part("effect", effect, Effect, (effects,))
+        parsed = parse_part("effect", effect, Effect, effects)
         self._meaning = Meaning(env.action_space, parsed)
         super().__init__(env, parsed, self._meaning.size, {"effect": effect}, **arguments)
 

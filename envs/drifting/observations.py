@@ -11,7 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from typing_extensions import Unpack, override
 
-from ..settings import parse_part
+from ..world_settings import parse_part
 from . import effects
 from .effects import Drop, Effect, Permutation, Scale, Values
 from .notices import notified_space
@@ -48,7 +48,7 @@ class ShiftingObservations(DriftingWrapper):
         effect: Effect | str | Mapping[str, Any] = "Permutation()",
         **arguments: Unpack[DriftArguments],
     ) -> None:
-        parsed = parse_part("effect", effect, Effect, (effects,))
+        parsed = parse_part("effect", effect, Effect, effects)
         self._lens = Lens(env.observation_space, parsed)
         super().__init__(env, parsed, self._lens.size, {"effect": effect}, **arguments)
         space = self._lens.space

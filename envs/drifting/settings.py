@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypedDict
 
 import numpy as np
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from ..arguments import check_flag, check_numbers
 from ..arms import Arms
-from ..bandit_world import Episode
+from ..bandit_options import parse_context
+from ..bandit_world import BanditEpisode
 from ..drifts import Drift, Recur
-from ..options import check_keys, parse_episode
-from ..schedules import AtSteps, Hazard, Schedule
-from ..settings import parse_part
+from ..options import check_keys, parse_change_times
+from ..schedules import Hazard, Schedule
 from ..streams import Streams
+from ..world_settings import parse_drift, parse_schedule
 from .effects import Effect, Values
 from .world import DriftingWorld, Start
 
@@ -112,8 +113,8 @@ class DriftSettings:
             effect=effect,
             size=size,
             name=name,
-            schedule=parse_part("schedule", arguments.get("schedule", Hazard(0.002)), Schedule),
-            drift=parse_part("drift", drift, Drift),
+            schedule=parse_schedule("schedule", arguments.get("schedule", Hazard(0.002))),
+            drift=parse_drift("drift", drift),
             values=table,
             random_start=check_flag("random_start", arguments.get("random_start", False)),
             per_episode=per_episode,
@@ -156,11 +157,12 @@ class DriftSettings:
 
     def with_dynamics(self, options: Mapping[str, Any]) -> DriftSettings:
         """These settings with the schedule and drift that reset's options set, if any."""
-        name, changed = self.options_name, {}
-        for key, kind in (("schedule", Schedule), ("drift", Drift)):
-            if options.get(key) is not None:
-                changed[key] = parse_part(f"{name}[{key!r}]", options[key], kind)
-        return replace(self, **changed) if changed else self
+        name, schedule, drift = self.options_name, self.schedule, self.drift
+        if options.get("schedule") is not None:
+            schedule = parse_schedule(f"{name}['schedule']", options["schedule"])
+        if options.get("drift") is not None:
+            drift = parse_drift(f"{name}['drift']", options["drift"])
+        return replace(self, schedule=schedule, drift=drift)
 
     @property
     def options_name(self) -> str:
@@ -173,17 +175,13 @@ class DriftSettings:
         Each value is given once for all worlds, or with a leading axis over all N of them.
         """
         check_keys(options, OPTION_KEYS, self.options_name)
-        prescribed = parse_episode(
-            world,
-            {key: options[key] for key in ("change_times", "context") if key in options},
-            world.everyone,
-        )
-        if self.horizon is not None and prescribed.change_times is not None:
-            AtSteps(tuple(prescribed.change_times.ravel().tolist())).check_horizon(self.horizon)
-        values, context = options.get("values"), prescribed.context
-        start = Start(Episode())
+        worlds, name = world.everyone, self.options_name
+        times = parse_change_times(options, world.num_worlds, worlds, self.horizon, name)
+        context = parse_context(options, world, worlds, name)
+        values = options.get("values")
+        start = Start(BanditEpisode())
         if values is not None:
-            name = f"{self.options_name}['values']"
+            name = f"{name}['values']"
             if isinstance(self.drift, Recur):
                 raise ValueError(f"{name} cannot go with contexts: set 'context'")
             rows = self.effect.check(name, check_numbers(name, values), self.size)
@@ -198,7 +196,7 @@ class DriftSettings:
             start = self._start_at("random_start=False", neutral)
         elif not self.random_start and context is None:
             context = np.zeros(world.num_worlds, dtype=np.int64)
-        episode = start.episode._replace(change_times=prescribed.change_times, context=context)
+        episode = replace(start.episode, change_times=times, context=context)
         return Start(episode, start.values)
 
     def _start_at(self, name: str, values: Values) -> Start:
@@ -210,20 +208,18 @@ class DriftSettings:
             raise ValueError(
                 f"{name} must start where {self.drift} can, as shares of the range: {error}"
             ) from None
-        return Start(Episode(means=means), values)
+        return Start(BanditEpisode(means=means), values)
 
 
 def select(start: Start, worlds: NDArray[np.int64]) -> Start:
     """The part of ``start`` that concerns ``worlds`` (n,)."""
-    means, times, context = start.episode
-    return Start(
-        Episode(
-            means=None if means is None else means[worlds],
-            change_times=None if times is None else times[worlds],
-            context=None if context is None else context[worlds],
-        ),
-        None if start.values is None else start.values[worlds],
-    )
+    chosen = {
+        field.name: None if value is None else value[worlds]
+        for field in fields(start.episode)
+        for value in [getattr(start.episode, field.name)]
+    }
+    values = None if start.values is None else start.values[worlds]
+    return Start(BanditEpisode(**chosen), values)
 
 
 def take_options(

@@ -11,9 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from ..arguments import check_count
-from ..bandit_world import OPEN_KEYS
-from ..options import parse_reset_mask
+from ..options import parse_reset_mask, parse_seeds
 from ..saving import SETTINGS, check_state, pack_text
 from .effects import Effect, Values
 from .notices import merged_info, notice, notified_space
@@ -141,7 +139,7 @@ class DriftingVectorWrapper(VectorWrapper):
         if self._together and own and not rows.all():
             raise ValueError("options of rows that change together cannot go with a reset_mask")
         start = settings.parse_start(world, own)
-        seeds = self._parse_seed(seed)
+        seeds = parse_seeds(seed, self.num_envs) or [None] * self.num_envs
         seeded = rows & np.array([one is not None for one in seeds])
         begins = rows.copy() if own or settings.per_episode or not self._begun else seeded
         if self._together:
@@ -232,7 +230,7 @@ class DriftingVectorWrapper(VectorWrapper):
             ValueError: The state is of a wrapper with other settings, incomplete, or broken;
                 nothing has changed then.
         """
-        arrays = check_state(self._own_state(), state, OPEN_KEYS)
+        arrays = check_state(self._own_state(), state, self._world.open_keys)
         world = self._world
         resting = np.full(world.num_worlds, not arrays["begun"][0])
         world.check_state(arrays, resting, self.settings.horizon)
@@ -304,22 +302,6 @@ class DriftingVectorWrapper(VectorWrapper):
         if self.settings.notify is None:
             return observation
         return notice(self.settings, observation, self._changed()[index], values)
-
-    def _parse_seed(self, seed: Any) -> list[int | None]:
-        """A seed or None for each row."""
-        if seed is None:
-            return [None] * self.num_envs
-        if isinstance(seed, (int, np.integer)):
-            first = check_count("seed", seed, least=0)
-            return list(range(first, first + self.num_envs))
-        if isinstance(seed, str) or not isinstance(seed, (Sequence, np.ndarray)):
-            raise TypeError(f"seed must be an integer, a list of integers or None, got {seed!r}")
-        if len(seed) != self.num_envs:
-            raise ValueError(f"seed must be one integer or {self.num_envs}, got {len(seed)}")
-        return [
-            None if one is None else check_count(f"seed[{index}]", one, least=0)
-            for index, one in enumerate(seed)
-        ]
 
 
 def check_vector(env: Any, single: str) -> None:

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from ..arms import Arms
-from ..bandit_world import BanditWorld, Episode
+from ..bandit_world import BanditEpisode, BanditWorld
+from ..blocks import BoolArray, IntArray
 from ..drifts import Drift
 from ..schedules import Schedule
-from ..streams import Streams
-from ..trace import ROWS, BoolArray, DrawArrays, FloatArray, IntArray, Trace
+from ..streams import DrawArrays, FloatArray, Streams
+from ..trace import ROWS, Trace
 from .effects import Effect, Values
-
-_DRAWN = Episode()
 
 
 class Start(NamedTuple):
     """How the worlds of a wrapper begin.
 
     Attributes:
-        episode: What is prescribed of them; see :class:`~..bandit_world.Episode`.
+        episode: What is prescribed of them; see :class:`~..bandit_world.BanditEpisode`.
         values: The values (n, Q) at step 0 where ``episode.means`` are set, exactly.
     """
 
-    episode: Episode
+    episode: BanditEpisode
     values: Values | None = None
 
 
@@ -52,8 +51,8 @@ class DriftingWorld(BanditWorld):
         sizes: Distance of each row's values to those of the row before, (L, N).
     """
 
-    may_wait: ClassVar[bool] = True
-    saved: ClassVar[tuple[str, ...]] = (
+    may_wait: bool = True
+    saved: tuple[str, ...] = (
         *BanditWorld.saved,
         "sizes",
         "lag",

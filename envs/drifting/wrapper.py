@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from typing_extensions import Unpack
 
 from ..arguments import check_count
-from ..bandit_world import OPEN_KEYS
 from ..saving import SETTINGS, check_state, pack_text
 from .effects import Effect, Values
 from .notices import merged_info, notice, notified_space
@@ -190,7 +189,7 @@ class DriftingWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             ValueError: The state is of a wrapper with other settings, incomplete, or broken;
                 nothing has changed then.
         """
-        arrays = check_state(self._own_state(), state, OPEN_KEYS)
+        arrays = check_state(self._own_state(), state, self._world.open_keys)
         self._world.check_state(arrays, ~arrays["begun"], self.settings.horizon)
         if self._inner_has_state():
             inner = {key[4:]: value for key, value in state.items() if key.startswith("env/")}

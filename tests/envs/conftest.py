@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -77,3 +78,24 @@ def schedule(request: pytest.FixtureRequest) -> Schedule:
 @pytest.fixture(params=DRIFTS)
 def drift(request: pytest.FixtureRequest) -> Drift:
     return DRIFTS[request.param]
+
+
+Cell = tuple[int, int]
+Search = Callable[[np.ndarray, Cell], dict[Cell, int]]
+
+
+def search_from(walls: np.ndarray, goal: Cell) -> dict[Cell, int]:
+    """Steps to the goal from every cell that is connected with it, in plain Python."""
+    steps, queue = {goal: 0}, deque([goal])
+    while queue:
+        row, column = queue.popleft()
+        for cell in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
+            if not walls[cell] and cell not in steps:
+                steps[cell] = steps[row, column] + 1
+                queue.append(cell)
+    return steps
+
+
+@pytest.fixture(scope="session")
+def search() -> Search:
+    return search_from

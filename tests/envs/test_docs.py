@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium as gym
 
 import driftwise.envs
-from driftwise.envs import ENVIRONMENTS, Drift, Schedule
+from driftwise.envs import ENVIRONMENTS, Drift, MazeDrift, Schedule
 
 PAGE = (Path(driftwise.envs.__file__).parent.parent / "docs" / "envs.md").read_text()
 
@@ -34,6 +34,6 @@ def test_every_schedule_and_drift_is_listed() -> None:
     public = {
         name
         for name, kind in vars(driftwise.envs).items()
-        if isinstance(kind, type) and issubclass(kind, (Schedule, Drift))
+        if isinstance(kind, type) and issubclass(kind, (Schedule, Drift, MazeDrift))
     }
-    assert listed == public - {"Schedule", "Drift"}
+    assert listed == public - {"Schedule", "Drift", "MazeDrift"}

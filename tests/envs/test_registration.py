@@ -35,7 +35,7 @@ def test_gymnasiums_own_checker(env_id: str) -> None:
 @pytest.mark.parametrize("env_id", IDS)
 def test_our_checker(env_id: str, mode: AutoresetMode) -> None:
     envs = gym.make_vec(env_id, num_envs=2, autoreset_mode=mode)
-    check_vector_env(envs, lambda: gym.make(env_id), num_steps=230)
+    check_vector_env(envs, lambda: gym.make(env_id), num_steps=270)
 
 
 @pytest.mark.parametrize("env_id", ["driftwise/ShiftingBandit-v0", "driftwise/StationaryBandit-v0"])

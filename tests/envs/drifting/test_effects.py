@@ -416,12 +416,12 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"schedule": "AtSteps((10, 500))", "per_episode": True},
         ValueError,
-        "below the horizon of 500",
+        "must change before max_episode_steps=500",
     ),
     (
         {"schedule": "Periodic(500)", "per_episode": True},
         ValueError,
-        "before step 500, the horizon",
+        "must change before max_episode_steps=500",
     ),
     ({"notify": "loudly"}, ValueError, 'notify must be None, "change" or "values"'),
     ({"per_episode": 1}, TypeError, "per_episode must be True or False"),
@@ -476,7 +476,7 @@ def test_bad_options() -> None:
         ({"parameters": {"values": {"length": 1.0}}}, "must be a mapping with keys among gravity"),
         ({"parameters": {"values": {"gravity": 16.0}}}, "must be float64 numbers from 5.0 to 15.0"),
         ({"parameters": {"values": {"gravity": np.nan}}}, "must be float64 numbers from 5.0"),
-        ({"parameters": {"change_times": [500]}}, "below the horizon of 500"),
+        ({"parameters": {"change_times": [500]}}, "must be below max_episode_steps=500"),
         ({"parameters": {"context": 1}}, "needs contexts that recur"),
         ({"parameters": {"schedule": "Reactive"}}, "schedule must not depend"),
         ({"parameters": {"drift": "Permute()"}}, "drift must not be Permute"),

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import ModuleType
-from typing import Any, TypedDict, TypeVar
+from typing import Any, ClassVar, TypedDict
 
 import numpy as np
 from gymnasium import spaces
-from typing_extensions import Unpack
+from numpy.typing import NDArray
+from typing_extensions import Unpack, override
 
-from . import drifts, restless, schedules
 from .arguments import assign, check_count, check_flag
 from .arms import Arms
-from .bandit_world import BanditWorld
+from .bandit_options import EPISODE_KEYS, parse_episode
+from .bandit_world import BanditEpisode, BanditWorld
 from .drifts import Drift, Recur, Resample
 from .schedules import Hazard, Schedule
 from .stepwise_world import StepwiseWorld
 from .streams import Streams
-
-Part = TypeVar("Part")
+from .world_settings import WorldSettings, parse_drift, parse_schedule
 
 
 class BanditArguments(TypedDict, total=False):
@@ -43,8 +41,10 @@ class BanditArguments(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
-class BanditSettings:
+class BanditSettings(WorldSettings):
     """The arguments as the environments use them; see :class:`~.ShiftingBandit`."""
+
+    episode_keys: ClassVar[tuple[str, ...]] = EPISODE_KEYS
 
     num_arms: int = 5
     arms: str = "bernoulli"
@@ -69,9 +69,9 @@ class BanditSettings:
         """
         values: dict[str, Any] = dict(arguments)
         if "schedule" in values:
-            values["schedule"] = parse_part("schedule", values["schedule"], Schedule)
+            values["schedule"] = parse_schedule("schedule", values["schedule"])
         if "drift" in values:
-            values["drift"] = parse_part("drift", values["drift"], Drift)
+            values["drift"] = parse_drift("drift", values["drift"])
         contexts = values.get("num_contexts")
         if contexts is not None:
             drift = values.get("drift", Resample())
@@ -95,11 +95,8 @@ class BanditSettings:
             num_contexts=drift.num_contexts if isinstance(drift, Recur) else None,
             cue_size=check_count("cue_size", self.cue_size, least=1),
             observe_time=check_flag("observe_time", self.observe_time),
-            terminate_on_horizon=check_flag("terminate_on_horizon", self.terminate_on_horizon),
         )
-        if self.max_episode_steps is not None:
-            horizon = check_count("max_episode_steps", self.max_episode_steps, least=1)
-            assign(self, max_episode_steps=horizon)
+        self.check_horizon()
         if self.cue not in (None, "one_hot", "barcode"):
             raise ValueError(f'cue must be None, "one_hot" or "barcode", got {self.cue!r}')
         if self.cue is not None and not isinstance(self.drift, Recur):
@@ -113,17 +110,21 @@ class BanditSettings:
                     f"cue_size must be at least {least} for {contexts} contexts, "
                     f"got {self.cue_size}"
                 )
-        for name in ("observe_time", "terminate_on_horizon"):
-            if getattr(self, name) and self.max_episode_steps is None:
-                raise ValueError(f"{name}=True needs max_episode_steps, got None")
+        if self.observe_time and self.max_episode_steps is None:
+            raise ValueError("observe_time=True needs max_episode_steps, got None")
 
     @property
     def family(self) -> Arms:
         """The reward family."""
         return Arms(self.num_arms, self.arms, self.noise_std, self.dependent, self.mean_values)
 
+    @property
+    @override
+    def num_actions(self) -> int:
+        return self.num_arms
+
+    @override
     def make_world(self, num_worlds: int, streams: Streams | None = None) -> BanditWorld:
-        """Worlds of this kind, yet to be seeded (or with ``streams`` of others) and begun."""
         kind = StepwiseWorld if self.schedule.reactive or self.drift.rested else BanditWorld
         return kind(
             num_worlds,
@@ -135,17 +136,24 @@ class BanditSettings:
             streams,
         )
 
+    @override
     def with_dynamics(self, options: Mapping[str, Any]) -> BanditSettings:
-        """These settings with the schedule and drift that reset's options set, if any."""
         schedule, drift = self.schedule, self.drift
         if options.get("schedule") is not None:
-            schedule = parse_part("options['schedule']", options["schedule"], Schedule)
+            schedule = parse_schedule("options['schedule']", options["schedule"])
         if options.get("drift") is not None:
-            drift = parse_part("options['drift']", options["drift"], Drift)
+            drift = parse_drift("options['drift']", options["drift"])
             if drift != self.drift and any(isinstance(d, Recur) for d in (drift, self.drift)):
                 raise ValueError(f"options['drift'] cannot replace {self.drift} by {drift}")
         return replace(self, schedule=schedule, drift=drift)
 
+    @override
+    def parse_episode(
+        self, world: BanditWorld, options: Mapping[str, Any], worlds: NDArray[np.int64]
+    ) -> BanditEpisode:
+        return parse_episode(world, options, worlds)
+
+    @override
     def observation_space(self) -> spaces.Box:
         """One-hot action (A), reward, start flag, time if observed, cue if any."""
         unit = (0.0, 1.0)
@@ -158,61 +166,3 @@ class BanditSettings:
             bounds += [(-size, size)] * self.cue_size
         low, high = np.array(bounds, dtype=np.float32).T
         return spaces.Box(low, high, dtype=np.float32)
-
-
-def parse_part(
-    name: str,
-    value: Part | str | Mapping[str, Any],
-    kind: type[Part],
-    modules: Sequence[ModuleType] = (schedules, drifts, restless),
-) -> Part:
-    """Reads a schedule, a drift, or another part of the kind.
-
-    Args:
-        name: Name of the argument, for messages.
-        value: An instance; or text, as ``repr`` prints it (``"Hazard(probability=0.1)"``,
-            ``"Hazard(0.1)"``, ``"Never"``); or a mapping such as ``{"type": "Hazard",
-            "probability": 0.1}``.
-        kind: :class:`Schedule`, :class:`Drift` or another base class.
-        modules: Where the classes are that text and mappings may name.
-
-    Raises:
-        TypeError: ``value`` is none of these, or its arguments do not fit the class.
-        ValueError: The text or mapping names no known class, or has a bad value.
-    """
-    if isinstance(value, kind):
-        return value
-    known = {
-        key: found
-        for module in modules
-        for key, found in vars(module).items()
-        if isinstance(found, type) and issubclass(found, kind) and found is not kind
-    }
-    if isinstance(value, str):
-        type_name, args, kwargs = _parse_call(name, value)
-    elif isinstance(value, Mapping):
-        args, kwargs = [], {key: item for key, item in value.items() if key != "type"}
-        type_name = value.get("type", "")
-    else:
-        raise TypeError(f"{name} must be a {kind.__name__}, a string or a mapping, got {value!r}")
-    if type_name not in known:
-        raise ValueError(f"{name} must be one of {', '.join(sorted(known))}, got {type_name!r}")
-    try:
-        return known[type_name](*args, **kwargs)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{name}: {error}") from None
-
-
-def _parse_call(name: str, text: str) -> tuple[str, list[Any], dict[str, Any]]:
-    """Reads ``Name`` or ``Name(1, key=2)`` with literal arguments."""
-    try:
-        node = ast.parse(text.strip(), mode="eval").body
-        if isinstance(node, ast.Name):
-            return node.id, [], {}
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            args = [ast.literal_eval(arg) for arg in node.args]
-            kwargs = {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
-            return node.func.id, args, kwargs
-    except (SyntaxError, ValueError):
-        pass
-    raise ValueError(f'{name} must read like "Name" or "Name(argument=1)", got {text!r}')

@@ -1,0 +1,34 @@
+"""Infos of vector environments, as Gymnasium lays them out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def masked(infos: dict[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """Infos that are set where ``mask`` says so, with Gymnasium's ``_key`` for each key."""
+    masked: dict[str, Any] = {}
+    for key, values in infos.items():
+        masked[key] = np.where(mask, values, np.zeros((), dtype=values.dtype))
+        masked[f"_{key}"] = mask.copy()
+    return masked
+
+
+def final_infos(
+    ended: NDArray[np.int64], observations: NDArray[np.float32], infos: dict[str, Any]
+) -> dict[str, Any]:
+    """Last observations and infos of the episodes that have ended, as ``SyncVectorEnv`` does."""
+    mask = np.zeros(len(observations), dtype=bool)
+    mask[ended] = True
+    last = np.full(len(observations), None, dtype=object)
+    for index in ended.tolist():
+        last[index] = observations[index].copy()
+    return {
+        "final_obs": last,
+        "_final_obs": mask,
+        "final_info": masked(infos, mask),
+        "_final_info": mask.copy(),
+    }
