@@ -13,8 +13,9 @@ from typing_extensions import Unpack, override
 
 from .arguments import assign, check_count, check_flag
 from .arms import Arms
+from .arms_world import ArmsEpisode
 from .bandit_options import EPISODE_KEYS, parse_episode
-from .bandit_world import BanditEpisode, BanditWorld
+from .bandit_world import BanditWorld
 from .drifts import Drift, Recur, Resample
 from .schedules import Hazard, Schedule
 from .stepwise_world import StepwiseWorld
@@ -150,7 +151,7 @@ class BanditSettings(WorldSettings):
     @override
     def parse_episode(
         self, world: BanditWorld, options: Mapping[str, Any], worlds: NDArray[np.int64]
-    ) -> BanditEpisode:
+    ) -> ArmsEpisode:
         return parse_episode(world, options, worlds)
 
     @override

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,28 +18,16 @@ from typing_extensions import override
 
 from .arguments import check_count
 from .arms import Arms
-from .block_world import NEVER, BlockWorld, Episode
+from .arms_world import ArmsEpisode, ArmsWorld
+from .block_world import NEVER
 from .blocks import BoolArray, IntArray, Segments
 from .drifts import Drift, Recur
 from .schedules import Schedule
 from .streams import DrawArrays, Draws, FloatArray, Streams
-from .trace import ROWS, STEPS_PER_BLOCK, Trace, World, best_arm, restless_path, segment_states
+from .trace import ROWS, Trace, World, best_arm
 
 
-@dataclass(frozen=True)
-class BanditEpisode(Episode):
-    """What ``reset(options=...)`` prescribes for the episodes of n worlds; None leaves it drawn.
-
-    Attributes:
-        means: Means at step 0, (n, A), or of all contexts, (n, K, A), if contexts recur.
-        context: First context, (n,).
-    """
-
-    means: FloatArray | None = None
-    context: IntArray | None = None
-
-
-class BanditWorld(BlockWorld[Trace, BanditEpisode]):
+class BanditWorld(ArmsWorld[Trace, ArmsEpisode]):
     """N bandits with their own random streams, stepped together.
 
     Args:
@@ -53,9 +40,6 @@ class BanditWorld(BlockWorld[Trace, BanditEpisode]):
         streams: Random streams to take over from other worlds; by default new ones.
     """
 
-    steps_per_block = STEPS_PER_BLOCK
-    saved: tuple[str, ...] = (*BlockWorld.saved, "drift_state", "contexts")
-
     def __init__(
         self,
         num_worlds: int,
@@ -66,27 +50,19 @@ class BanditWorld(BlockWorld[Trace, BanditEpisode]):
         cue_size: int = 16,
         streams: Streams | None = None,
     ) -> None:
-        self.arms = arms
-        self.drift = drift
-        self.num_contexts = drift.num_contexts if isinstance(drift, Recur) else 0
+        contexts = drift.num_contexts if isinstance(drift, Recur) else 0
         self.cue = cue
-        self.cue_size = {None: 0, "one_hot": self.num_contexts, "barcode": cue_size}[cue]
-        code_bits = self.num_contexts * self.cue_size if cue == "barcode" else 0
+        self.cue_size = {None: 0, "one_hot": contexts, "barcode": cue_size}[cue]
         super().__init__(
             num_worlds,
+            arms,
             schedule,
-            start_wants=(
-                drift.start_draws(arms),
-                Draws(*(self.num_contexts * count for count in arms.prior_draws)),
-                Draws(code_bits),
-            ),
-            step_wants=(drift.step_draws(arms), arms.noise_draws),
+            drift,
+            start_wants=(Draws(contexts * self.cue_size if cue == "barcode" else 0),),
+            step_wants=(arms.noise_draws,),
             trace=Trace.zeros(num_worlds, arms.num_arms),
             streams=streams,
         )
-        no_draws = [np.zeros((0, count)) for count in drift.start_draws(arms)]
-        self.drift_state = np.zeros((num_worlds, drift.start(arms, *no_draws).shape[1]))
-        self.contexts = np.zeros((num_worlds, self.num_contexts, arms.num_arms))
         # Cue of each context: drawn per episode, or always the same.
         shape = (num_worlds, self.num_contexts, self.cue_size)
         self.codes = np.zeros(shape, dtype=np.float32)
@@ -99,23 +75,11 @@ class BanditWorld(BlockWorld[Trace, BanditEpisode]):
 
     @override
     def _begin(
-        self, worlds: IntArray, draws: list[DrawArrays], episode: BanditEpisode | None
+        self, worlds: IntArray, draws: list[DrawArrays], episode: ArmsEpisode | None
     ) -> None:
-        arms, n, contexts = self.arms, len(worlds), self.num_contexts
-        episode = episode or BanditEpisode()
-        state = self.drift.start(arms, *draws[0])
-        if contexts:
-            self.contexts[worlds] = arms.prior(*(p.reshape(n, contexts, -1) for p in draws[1]))
+        super()._begin(worlds, draws, episode)
         if self.cue == "barcode":
             self._draw_barcodes(worlds, draws[2][0])
-        if episode.means is not None:
-            if contexts:
-                self.contexts[worlds] = episode.means
-            else:
-                state = self.drift.from_means(arms, episode.means)
-        if episode.context is not None:
-            state = episode.context[:, None].astype(np.float64)
-        self.drift_state[worlds] = state
 
     @override
     def _make_rows(
@@ -143,36 +107,19 @@ class BanditWorld(BlockWorld[Trace, BanditEpisode]):
         steps: DrawArrays,
     ) -> None:
         """Works out what follows from the flags: all rows, as the agent has no say in them."""
-        arms, drift = self.arms, self.drift
         segments = Segments(flags)
+        states = self._drift(worlds, segments, flags, steps)
+        trace.context = self._context(segments, states, context)
         trace.since = segments.steps_since(since)
-        jumps = self.streams.draw_ragged(worlds, segments.counts, drift.jump_draws(arms))
-        state = self.drift_state[worlds]
-        if drift.continuous:
-            states = restless_path(arms, drift, state, flags, jumps, steps)
-            self.drift_state[worlds] = states[-1]
-            trace.means = drift.means(arms, states.reshape(-1, state.shape[1]))
-            trace.means = trace.means.reshape(ROWS, len(worlds), -1)
+        if self.drift.continuous:
+            means = self.drift.means(self.arms, states.reshape(-1, states.shape[-1]))
+            trace.means = means.reshape(ROWS, len(worlds), -1)
             trace.best, trace.optimal = best_arm(trace.means)
-            trace.context = segments.count_changes(context)
-            return
-
-        states = segment_states(segments, arms, drift, state, jumps)
-        self.drift_state[worlds] = states[segments.origin + segments.counts]
-        means = self._means(states, np.repeat(worlds, segments.counts + 1))
-        trace.means = means.take(segments.index, axis=0)
-        trace.best = means.max(axis=1).take(segments.index)
-        trace.optimal = means.argmax(axis=1).take(segments.index)
-        if self.num_contexts:
-            trace.context = states[:, 0].astype(np.int64).take(segments.index)
         else:
-            trace.context = segments.count_changes(context)
-
-    def _means(self, state: FloatArray, worlds: IntArray) -> FloatArray:
-        """Means (k, A) of states (k, W) that belong to ``worlds`` (k,)."""
-        if self.num_contexts:
-            return self.contexts[worlds, state[:, 0].astype(np.int64)]
-        return self.drift.means(self.arms, state)
+            means = self._means(states, np.repeat(worlds, segments.counts + 1))
+            trace.means = means.take(segments.index, axis=0)
+            trace.best = means.max(axis=1).take(segments.index)
+            trace.optimal = means.argmax(axis=1).take(segments.index)
 
     def _draw_barcodes(self, worlds: IntArray, uniforms: FloatArray) -> None:
         """Draws each context's code, uniform among codes that differ from one another."""
@@ -200,21 +147,6 @@ class BanditWorld(BlockWorld[Trace, BanditEpisode]):
         if self.cue == "barcode":
             state["codes"] = self.codes.copy()
         return state
-
-    @override
-    def check_state(
-        self, state: Mapping[str, NDArray[Any]], over: BoolArray, horizon: int | None
-    ) -> None:
-        super().check_state(state, over, horizon)
-        if not self.num_contexts:
-            return
-        for name in ("trace_context", "drift_state"):
-            values = state[name]
-            if ((values < 0) | (values >= self.num_contexts)).any():
-                raise ValueError(
-                    f"state[{name!r}] must be contexts in [0, {self.num_contexts}), "
-                    f"got {values.min():g} to {values.max():g}"
-                )
 
     @override
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:

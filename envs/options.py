@@ -62,6 +62,33 @@ def parse_change_times(
     return times[worlds].astype(np.int64)
 
 
+def parse_context(
+    options: Mapping[str, Any],
+    num_contexts: int,
+    count: int,
+    worlds: NDArray[np.int64],
+    owner: str = "options",
+) -> NDArray[np.int64] | None:
+    """Reads ``context``, given once or for each of ``count`` worlds, for ``worlds`` (n,).
+
+    ``num_contexts`` is 0 where contexts do not recur; ``owner`` is what messages call the options.
+    """
+    value = options.get("context")
+    if value is None:
+        return None
+    name = f"{owner}['context']"
+    if not num_contexts:
+        raise ValueError(f"{name} needs contexts that recur")
+    context = check_numbers(name, value)
+    if context.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got {context.dtype}")
+    if context.shape not in ((), (count,)):
+        raise ValueError(f"{name} must have shape () or ({count},), got {context.shape}")
+    if ((context < 0) | (context >= num_contexts)).any():
+        raise ValueError(f"{name} must be in [0, {num_contexts}), got {context.tolist()}")
+    return np.broadcast_to(context, (count,))[worlds].astype(np.int64)
+
+
 def parse_reset_mask(options: dict[str, Any], num_envs: int) -> NDArray[np.bool_] | None:
     """Takes ``reset_mask`` out of the options, as ``SyncVectorEnv`` reads it."""
     mask = options.pop("reset_mask", None)

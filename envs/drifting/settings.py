@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 import numpy as np
@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 
 from ..arguments import check_flag, check_numbers
 from ..arms import Arms
-from ..bandit_options import parse_context
-from ..bandit_world import BanditEpisode
 from ..drifts import Drift, Recur
-from ..options import check_keys, parse_change_times
+from ..options import check_keys, parse_change_times, parse_context
 from ..schedules import Hazard, Schedule
 from ..streams import Streams
 from ..world_settings import parse_drift, parse_schedule
 from .effects import Effect, Values
-from .world import DriftingWorld, Start
+from .world import DriftEpisode, DriftingWorld
 
 NOTIFY = (None, "change", "values")
 OPTION_KEYS = ("values", "change_times", "context", "schedule", "drift")
@@ -144,7 +142,7 @@ class DriftSettings:
         if not self.random_start:
             neutral = self.effect.neutral(self.size)
             self.effect.check("the start (random_start=False)", neutral, self.size)
-            self._start_at("random_start=False", neutral[None])
+            self._start_means("random_start=False", neutral[None])
 
     def make_world(self, num_worlds: int, streams: Streams | None = None) -> DriftingWorld:
         """Worlds of this kind, yet to be seeded (or with ``streams`` of others) and begun."""
@@ -169,38 +167,38 @@ class DriftSettings:
         """What messages call the options of this wrapper."""
         return f"options['shifts'][{self.name!r}]"
 
-    def parse_start(self, world: DriftingWorld, options: Mapping[str, Any]) -> Start:
-        """Reads what the options prescribe for the start of all worlds.
+    def parse_episode(
+        self, world: DriftingWorld, options: Mapping[str, Any], worlds: NDArray[np.int64]
+    ) -> DriftEpisode:
+        """Reads how ``worlds`` (n,) begin, with what the options prescribe.
 
         Each value is given once for all worlds, or with a leading axis over all N of them.
         """
-        check_keys(options, OPTION_KEYS, self.options_name)
-        worlds, name = world.everyone, self.options_name
-        times = parse_change_times(options, world.num_worlds, worlds, self.horizon, name)
-        context = parse_context(options, world, worlds, name)
+        name, count = self.options_name, world.num_worlds
         values = options.get("values")
-        start = Start(BanditEpisode())
+        times = parse_change_times(options, count, worlds, self.horizon, name)
+        context = parse_context(options, world.num_contexts, count, worlds, name)
         if values is not None:
             name = f"{name}['values']"
             if isinstance(self.drift, Recur):
                 raise ValueError(f"{name} cannot go with contexts: set 'context'")
             rows = self.effect.check(name, check_numbers(name, values), self.size)
-            if rows.shape not in ((self.size,), (world.num_worlds, self.size)):
+            if rows.shape not in ((self.size,), (count, self.size)):
                 raise ValueError(
-                    f"{name} must have shape ({self.size},) or ({world.num_worlds}, {self.size}), "
+                    f"{name} must have shape ({self.size},) or ({count}, {self.size}), "
                     f"got {rows.shape}"
                 )
-            start = self._start_at(name, np.broadcast_to(rows, (world.num_worlds, self.size)))
+            values = np.broadcast_to(rows, (count, self.size))[worlds]
         elif not self.random_start and not isinstance(self.drift, Recur):
-            neutral = np.tile(self.effect.neutral(self.size), (world.num_worlds, 1))
-            start = self._start_at("random_start=False", neutral)
+            name = "random_start=False"
+            values = np.tile(self.effect.neutral(self.size), (len(worlds), 1))
         elif not self.random_start and context is None:
-            context = np.zeros(world.num_worlds, dtype=np.int64)
-        episode = replace(start.episode, change_times=times, context=context)
-        return Start(episode, start.values)
+            context = np.zeros(len(worlds), dtype=np.int64)
+        means = None if values is None else self._start_means(name, values)
+        return DriftEpisode(times, means, context, values)
 
-    def _start_at(self, name: str, values: Values) -> Start:
-        """The start at ``values`` (n, Q), or a ValueError if the drift cannot start there."""
+    def _start_means(self, name: str, values: Values) -> NDArray[np.float64]:
+        """Means that have ``values`` (n, Q), or a ValueError if the drift cannot start there."""
         means = self.effect.means(values)
         try:
             self.drift.from_means(Arms(self.size), means)
@@ -208,18 +206,7 @@ class DriftSettings:
             raise ValueError(
                 f"{name} must start where {self.drift} can, as shares of the range: {error}"
             ) from None
-        return Start(BanditEpisode(means=means), values)
-
-
-def select(start: Start, worlds: NDArray[np.int64]) -> Start:
-    """The part of ``start`` that concerns ``worlds`` (n,)."""
-    chosen = {
-        field.name: None if value is None else value[worlds]
-        for field in fields(start.episode)
-        for value in [getattr(start.episode, field.name)]
-    }
-    values = None if start.values is None else start.values[worlds]
-    return Start(BanditEpisode(**chosen), values)
+        return means
 
 
 def take_options(

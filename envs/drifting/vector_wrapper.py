@@ -15,7 +15,7 @@ from ..options import parse_reset_mask, parse_seeds
 from ..saving import SETTINGS, check_state, pack_text
 from .effects import Effect, Values
 from .notices import merged_info, notice, notified_space
-from .settings import DriftArguments, DriftSettings, select, take_options
+from .settings import DriftArguments, DriftSettings, take_options
 from .world import shift_generator
 
 Bools = NDArray[np.bool_]
@@ -138,18 +138,18 @@ class DriftingVectorWrapper(VectorWrapper):
             world = settings.make_world(world.num_worlds, world.streams)
         if self._together and own and not rows.all():
             raise ValueError("options of rows that change together cannot go with a reset_mask")
-        start = settings.parse_start(world, own)
         seeds = parse_seeds(seed, self.num_envs) or [None] * self.num_envs
         seeded = rows & np.array([one is not None for one in seeds])
         begins = rows.copy() if own or settings.per_episode or not self._begun else seeded
         if self._together:
             begins = begins[:1]
+        worlds = np.flatnonzero(begins)
+        episode = settings.parse_episode(world, own, worlds)
         for index in np.flatnonzero(seeded[: world.num_worlds]).tolist():
             world.streams.generators[index] = shift_generator(seeds[index] or 0, settings.name)
         self.settings, self._world = settings, world
-        if begins.any():
-            worlds = np.flatnonzero(begins)
-            world.start(worlds, select(start, worlds))
+        if len(worlds):
+            world.begin(worlds, episode)
         self._begun = True
         self._over &= ~rows
         if world.clock == world.next_draw:
@@ -263,11 +263,11 @@ class DriftingVectorWrapper(VectorWrapper):
         """Starts the worlds of ``rows`` (N,) afresh, if each episode does."""
         if self.settings.per_episode:
             world, worlds = self._world, np.flatnonzero(rows)
-            world.start(worlds, select(self.settings.parse_start(world, {}), worlds))
+            world.begin(worlds, self.settings.parse_episode(world, {}, worlds))
 
     def _values(self) -> Values:
         """Values (N, Q) that the next actions meet."""
-        return self._now(self._world.values)
+        return self._now(self._world.trace.values)
 
     def _now(self, rows: NDArray[Any]) -> NDArray[Any]:
         """What rows (L, n, ...) of the worlds have of the next step, (N, ...)."""
@@ -276,12 +276,12 @@ class DriftingVectorWrapper(VectorWrapper):
 
     def _report(self) -> dict[str, Any]:
         """What the infos say of the next step."""
-        world, trace = self._world, self._world.trace
+        trace = self._world.trace
         return {
             "context": self._now(trace.context),
             "changed": self._now(trace.changed),
             "steps_since_change": self._now(trace.since),
-            "change_size": self._now(world.sizes),
+            "change_size": self._now(trace.sizes),
             "values": self._named(self._values()),
         }
 

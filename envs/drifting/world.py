@@ -1,41 +1,53 @@
-"""What an effect's values are at every step: the worlds of the bandits, put to another use."""
+"""What an effect's values are at every step: arms that nobody pulls, their means read as values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from ..arms import Arms
-from ..bandit_world import BanditEpisode, BanditWorld
-from ..blocks import BoolArray, IntArray
+from ..arms_world import ArmsEpisode, ArmsWorld
+from ..blocks import BlockTrace, BoolArray, IntArray, Segments
 from ..drifts import Drift
 from ..schedules import Schedule
 from ..streams import DrawArrays, FloatArray, Streams
-from ..trace import ROWS, Trace
+from ..trace import ROWS
 from .effects import Effect, Values
 
 
-class Start(NamedTuple):
-    """How the worlds of a wrapper begin.
+@dataclass(frozen=True)
+class DriftEpisode(ArmsEpisode):
+    """How worlds begin.
 
     Attributes:
-        episode: What is prescribed of them; see :class:`~..bandit_world.BanditEpisode`.
-        values: The values (n, Q) at step 0 where ``episode.means`` are set, exactly.
+        values: The values (n, Q) at step 0 where ``means`` are set, exactly.
     """
 
-    episode: BanditEpisode
     values: Values | None = None
 
 
-class DriftingWorld(BanditWorld):
+@dataclass
+class DriftTrace(BlockTrace):
+    """Rows of n worlds.
+
+    Attributes:
+        values: Values of the effect, (L, n, Q).
+        sizes: Distance of the values to those of the row before, (L, n).
+    """
+
+    values: Values
+    sizes: FloatArray
+
+
+class DriftingWorld(ArmsWorld[DriftTrace, DriftEpisode]):
     """N worlds whose means, in [0, 1], are read as values of an effect.
 
-    Letters: N worlds, Q quantities, K contexts, L rows.
+    Letters: N worlds, n of them at work, Q quantities, K contexts, L rows.
 
     Args:
         num_worlds: N.
@@ -45,20 +57,10 @@ class DriftingWorld(BanditWorld):
         drift: How they change.
         table: Values of each context, (K, Q), instead of drawn ones; needs a drift with contexts.
         streams: Random streams to take over from other worlds; by default new ones.
-
-    Attributes:
-        values: Values of each row, (L, N, Q).
-        sizes: Distance of each row's values to those of the row before, (L, N).
     """
 
-    may_wait: bool = True
-    saved: tuple[str, ...] = (
-        *BanditWorld.saved,
-        "sizes",
-        "lag",
-        "anchor_means",
-        "anchor_values",
-    )
+    may_wait = True
+    saved: tuple[str, ...] = (*ArmsWorld.saved, "lag", "anchor_means", "anchor_values")
 
     def __init__(
         self,
@@ -72,26 +74,24 @@ class DriftingWorld(BanditWorld):
     ) -> None:
         # Contexts of a table have no means of their own; one quantity stands in for them.
         arms = Arms(size if table is None else 1)
-        super().__init__(num_worlds, arms, schedule, drift, streams=streams)
+        shape = (ROWS, num_worlds)
+        trace = DriftTrace(
+            context=np.zeros(shape, dtype=np.int64),
+            changed=np.zeros(shape, dtype=bool),
+            since=np.zeros(shape, dtype=np.int64),
+            values=np.zeros((*shape, size), dtype=effect.dtype),
+            sizes=np.zeros(shape),
+        )
+        super().__init__(num_worlds, arms, schedule, drift, (), (), trace, streams)
         self.effect = effect
         self.table = table
-        self.values = np.zeros((ROWS, num_worlds, size), dtype=effect.dtype)
-        self.sizes = np.zeros((ROWS, num_worlds))
         self.lag = np.zeros(num_worlds, dtype=np.int64)  # rows by which worlds are behind the clock
         self._lagging = False
         # Means that stand for these very values, which the linear map may miss by rounding.
         self.anchor_means = np.full((num_worlds, arms.num_arms), -1.0)
         self.anchor_values = np.zeros((num_worlds, size))
 
-    def start(self, worlds: IntArray, start: Start) -> None:
-        """Starts ``worlds`` (n,) at the current clock."""
-        episode, values = start
-        self.anchor_means[worlds] = -1.0
-        if episode.means is not None and values is not None and self.effect.linear:
-            state = self.drift.from_means(self.arms, episode.means)
-            self.anchor_means[worlds] = self.drift.means(self.arms, state)
-            self.anchor_values[worlds] = values
-        self.begin(worlds, episode)
+    # ------------------------------------------------------------------ time
 
     def wait(self, worlds: IntArray) -> None:
         """Lets ``worlds`` (n,) stand still: after the next tick they are where they are now."""
@@ -112,45 +112,81 @@ class DriftingWorld(BanditWorld):
         due = np.flatnonzero(self.drawn == self.clock)
         # Drawing goes on from the clock's row, to which the current steps move if they lag behind.
         current = (self.clock - self.lag[due]) % ROWS
-        for field in fields(Trace):
+        for field in fields(self.trace):
             rows = getattr(self.trace, field.name)
             rows[self.row, due] = rows[current, due]
-        sizes = self.sizes[current, due]
+        sizes = self.trace.sizes[self.row, due]
         super().draw_due_blocks()
-        self.sizes[self.row, due] = sizes  # A first row has none of its own.
+        self.trace.sizes[self.row, due] = sizes  # A first row has none of its own.
+
+    # ------------------------------------------------------------------ values
 
     @override
-    def _fill(
+    def _begin(
+        self, worlds: IntArray, draws: list[DrawArrays], episode: DriftEpisode | None
+    ) -> None:
+        super()._begin(worlds, draws, episode)
+        self.anchor_means[worlds] = -1.0
+        if episode is not None and episode.values is not None and self.effect.linear:
+            self.anchor_means[worlds] = self.drift.means(self.arms, self.drift_state[worlds])
+            self.anchor_values[worlds] = episode.values
+
+    @override
+    def _make_rows(
         self,
         worlds: IntArray,
-        draws: DrawArrays,
+        draws: list[DrawArrays],
+        flags: BoolArray,
         context: IntArray,
         since: IntArray,
         changed: BoolArray,
-    ) -> None:
-        super()._fill(worlds, draws, context, since, changed)
-        part = np.ix_((self.clock + np.arange(ROWS)) % ROWS, worlds)
-        values = self._read(self.trace.context[part], self.trace.means[part], worlds)
-        sizes = np.zeros((ROWS, len(worlds)))
-        sizes[1:] = self.effect.distance(values[1:], values[:-1])
-        self.values[part], self.sizes[part] = values, sizes
+    ) -> DriftTrace:
         self.lag[worlds] = 0
         self._lagging = bool(self.lag.any())
-
-    def _read(self, context: IntArray, means: FloatArray, worlds: IntArray) -> Values:
-        """Values (L, n, Q) of rows of ``worlds`` (n,)."""
+        segments = Segments(flags)
+        states = self._drift(worlds, segments, flags, draws[0])
+        numbers = self._context(segments, states, context)
         if self.table is not None:
-            return self.table[context]
+            values = self.table[numbers]
+        elif self.drift.continuous:
+            flat = states.reshape(-1, states.shape[-1])
+            owners = np.tile(worlds, ROWS)
+            values = self._read(flat, owners).reshape(ROWS, len(worlds), -1)
+        else:
+            owners = np.repeat(worlds, segments.counts + 1)
+            values = self._read(states, owners).take(segments.index, axis=0)
+        sizes = np.zeros((ROWS, len(worlds)))
+        sizes[1:] = self.effect.distance(values[1:], values[:-1])
+        return DriftTrace(
+            context=numbers,
+            changed=np.concatenate([changed[None], flags]),
+            since=segments.steps_since(since),
+            values=values,
+            sizes=sizes,
+        )
+
+    def _read(self, states: FloatArray, worlds: IntArray) -> Values:
+        """Values (k, Q) of states (k, W) that belong to ``worlds`` (k,)."""
+        means = self._means(states, worlds)
         values = self.effect.values(means)
         if self.effect.linear:
             anchored = means == self.anchor_means[worlds]
             values = np.where(anchored, self.anchor_values[worlds], values)
         return values
 
+    # ------------------------------------------------------------------ saving
+
+    @override
+    def check_state(
+        self, state: Mapping[str, NDArray[Any]], over: BoolArray, horizon: int | None
+    ) -> None:
+        super().check_state(state, over, horizon)
+        values = state["trace_values"]
+        self.effect.check("state['trace_values']", values[:, ~over], values.shape[-1])
+
     @override
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         super().set_state(state)
-        self.values = self._read(self.trace.context, self.trace.means, self.everyone)
         self._lagging = bool(self.lag.any())
 
 

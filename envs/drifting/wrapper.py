@@ -124,13 +124,13 @@ class DriftingWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         world = self._world
         if settings != self.settings:
             world = settings.make_world(1, world.streams)
-        start = settings.parse_start(world, own)
+        episode = settings.parse_episode(world, own, world.everyone)
         if seed is not None:
             seed = check_count("seed", seed, least=0)
             world.streams.generators[0] = shift_generator(seed, settings.name)
         self.settings, self._world = settings, world
         if seed is not None or own or settings.per_episode or not self._begun:
-            world.start(world.everyone, start)
+            world.begin(world.everyone, episode)
             self._begun = True
             self._read_world()
         elif world.clock == world.next_draw:
@@ -221,11 +221,11 @@ class DriftingWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     def _read_world(self) -> None:
         """Copies the world's rows into tuples, which plain Python reads faster than arrays."""
-        world, trace = self._world, self._world.trace
-        columns = (trace.context, trace.changed, trace.since, world.sizes)
+        trace = self._world.trace
+        columns = (trace.context, trace.changed, trace.since, trace.sizes)
         numbers = (column[:, 0].tolist() for column in columns)
         self._rows: list[tuple[Values, int, bool, int, float]] = list(
-            zip(world.values[:, 0].copy(), *numbers, strict=True)
+            zip(trace.values[:, 0].copy(), *numbers, strict=True)
         )
 
     def _show(self, observation: Any) -> Any:
