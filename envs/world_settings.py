@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
@@ -107,7 +108,9 @@ def parse_part(
         key: found
         for module in modules
         for key, found in vars(module).items()
-        if isinstance(found, type) and issubclass(found, kind) and found is not kind
+        if isinstance(found, type)
+        and issubclass(found, kind)
+        and not (found is kind or inspect.isabstract(found))
     }
     if isinstance(value, str):
         type_name, args, kwargs = _parse_call(name, value)

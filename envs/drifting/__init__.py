@@ -4,7 +4,8 @@
 """
 
 from .actions import ShiftingActions
-from .effects import Delay, Drop, Effect, Flip, Permutation, Scale
+from .effect import Effect
+from .effects import Delay, Drop, Flip, Permutation, Scale
 from .observations import ShiftingObservations
 from .parameters import DriftingParameters
 from .rewards import ShiftingRewards

@@ -12,9 +12,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from typing_extensions import Unpack, override
 
-from ..world_settings import parse_part
-from . import effects
-from .effects import Effect, Flip, Permutation, Values
+from .effect import Effect, Values
+from .effects import Flip, Permutation, parse_effect
 from .settings import DriftArguments
 from .wrapper import DriftingWrapper
 
@@ -51,7 +50,7 @@ class ShiftingActions(DriftingWrapper):
         effect: Effect | str | Mapping[str, Any] = "Permutation()",
         **arguments: Unpack[DriftArguments],
     ) -> None:
-        parsed = parse_part("effect", effect, Effect, effects)
+        parsed = parse_effect(effect)
         self._meaning = Meaning(env.action_space, parsed)
         super().__init__(env, parsed, self._meaning.size, {"effect": effect}, **arguments)
 

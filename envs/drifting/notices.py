@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from .effects import Values
+from .effect import Values
 from .settings import DriftSettings
 
 # The keys that every changing world of the package has in its info.

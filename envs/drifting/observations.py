@@ -11,9 +11,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from typing_extensions import Unpack, override
 
-from ..world_settings import parse_part
-from . import effects
-from .effects import Drop, Effect, Permutation, Scale, Values
+from .effect import Effect, Values
+from .effects import Drop, Permutation, Scale, parse_effect
 from .notices import notified_space
 from .settings import DriftArguments
 from .wrapper import DriftingWrapper
@@ -48,7 +47,7 @@ class ShiftingObservations(DriftingWrapper):
         effect: Effect | str | Mapping[str, Any] = "Permutation()",
         **arguments: Unpack[DriftArguments],
     ) -> None:
-        parsed = parse_part("effect", effect, Effect, effects)
+        parsed = parse_effect(effect)
         self._lens = Lens(env.observation_space, parsed)
         super().__init__(env, parsed, self._lens.size, {"effect": effect}, **arguments)
         space = self._lens.space

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -10,8 +11,9 @@ import numpy as np
 from typing_extensions import Unpack, override
 
 from ..arguments import check_finite, check_numbers
+from ..streams import FloatArray
 from .attributes import Attributes
-from .effects import Ranges, Values
+from .effect import Linear, Values
 from .settings import DriftArguments
 from .wrapper import DriftingWrapper, drifting_wrappers
 
@@ -117,6 +119,29 @@ class DriftingParameters(DriftingWrapper):
     @override
     def _named(self, values: Values) -> Any:
         return dict(zip(self.attributes.names, self.attributes.cast(values.tolist()), strict=True))
+
+
+@dataclass(frozen=True)
+class Ranges(Linear):
+    """Numbers that each have a range of their own.
+
+    Args:
+        low: Lower ends, (Q,).
+        high: Upper ends, (Q,).
+        own: Values that leave the environment as it is, (Q,).
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    own: tuple[float, ...]
+
+    @override
+    def neutral(self, size: int) -> Values:
+        return np.array(self.own)
+
+    @override
+    def bounds(self, size: int) -> tuple[FloatArray, FloatArray]:
+        return np.array(self.low), np.array(self.high)
 
 
 def parameter_names(ranges: Any, values: Any) -> list[str]:

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Unpack, override
 
-from ..world_settings import parse_part
-from . import effects
-from .effects import Delay, Effect, Flip, Scale, Values
+from .effect import Effect, Values
+from .effects import Delay, Flip, Scale, parse_effect
 from .settings import DriftArguments
 from .wrapper import DriftingWrapper
 
@@ -115,7 +114,7 @@ class Due:
 
 def parse_reward_effect(effect: Effect | str | Mapping[str, Any]) -> Effect:
     """Reads the effect of a reward wrapper."""
-    parsed = parse_part("effect", effect, Effect, effects)
+    parsed = parse_effect(effect)
     if not isinstance(parsed, (Flip, Scale, Delay)):
         raise ValueError(f"effect must be Flip, Scale or Delay, got {parsed}")
     return parsed

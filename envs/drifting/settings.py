@@ -16,7 +16,7 @@ from ..options import check_keys, parse_change_times, parse_context
 from ..schedules import Hazard, Schedule
 from ..streams import Streams
 from ..world_settings import parse_drift, parse_schedule
-from .effects import Effect, Values
+from .effect import Effect, Values
 from .world import DriftEpisode, DriftingWorld
 
 NOTIFY = (None, "change", "values")

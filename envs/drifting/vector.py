@@ -10,10 +10,9 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from typing_extensions import Unpack, override
 
-from ..world_settings import parse_part
-from . import effects
 from .actions import Meaning
-from .effects import Delay, Effect, Values
+from .effect import Effect, Values
+from .effects import Delay, parse_effect
 from .observations import Lens
 from .rewards import Due, parse_reward_effect
 from .settings import DriftArguments
@@ -41,7 +40,7 @@ class ShiftingActionsVector(DriftingVectorWrapper):
         **arguments: Unpack[DriftArguments],
     ) -> None:
         check_vector(env, "ShiftingActions")
-        parsed = parse_part("effect", effect, Effect, effects)
+        parsed = parse_effect(effect)
         self._meaning = Meaning(env.single_action_space, parsed)
         super().__init__(env, parsed, self._meaning.size, arguments)
 
@@ -83,7 +82,7 @@ class ShiftingObservationsVector(DriftingVectorWrapper):
         **arguments: Unpack[DriftArguments],
     ) -> None:
         check_vector(env, "ShiftingObservations")
-        parsed = parse_part("effect", effect, Effect, effects)
+        parsed = parse_effect(effect)
         self._lens = Lens(env.single_observation_space, parsed)
         super().__init__(env, parsed, self._lens.size, arguments)
         self._show_space(self._lens.space)

@@ -11,7 +11,7 @@ from typing_extensions import Unpack, override
 
 from ..arguments import check_flag
 from .attributes import Attributes
-from .effects import Values
+from .effect import Values
 from .parameters import Bounds, named_start, parameter_names, parse_ranges
 from .settings import DriftArguments
 from .vector_wrapper import DriftingVectorWrapper, check_vector, drifting_vector_wrappers

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..options import parse_reset_mask, parse_seeds
 from ..saving import SETTINGS, check_state, pack_text
-from .effects import Effect, Values
+from .effect import Effect, Values
 from .notices import merged_info, notice, notified_space
 from .settings import DriftArguments, DriftSettings, take_options
 from .world import shift_generator

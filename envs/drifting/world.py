@@ -17,7 +17,7 @@ from ..drifts import Drift
 from ..schedules import Schedule
 from ..streams import DrawArrays, FloatArray, Streams
 from ..trace import ROWS
-from .effects import Effect, Values
+from .effect import Effect, Values
 
 
 @dataclass(frozen=True)

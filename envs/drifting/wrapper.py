@@ -15,7 +15,7 @@ from typing_extensions import Unpack
 
 from ..arguments import check_count
 from ..saving import SETTINGS, check_state, pack_text
-from .effects import Effect, Values
+from .effect import Effect, Values
 from .notices import merged_info, notice, notified_space
 from .settings import DriftArguments, DriftSettings, plain, take_options
 from .world import shift_generator

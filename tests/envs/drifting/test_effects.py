@@ -36,6 +36,7 @@ from driftwise.envs import (
     ShiftingRewards,
     Sinusoid,
 )
+from driftwise.envs.drifting.settings import DriftSettings
 
 FAST = Hazard(0.1)
 TAXI = max(env_id for env_id in gym.registry if env_id.startswith("Taxi-v"))
@@ -364,8 +365,13 @@ def test_values_and_quantities_invert_each_other(kind: str, size: int, data: st.
     values = effect.values(rng.random((7, size)))
     assert (effect.check("values", values, size) == values).all() and values.dtype == effect.dtype
     np.testing.assert_allclose(effect.values(effect.means(values)), values, rtol=1e-12)
-    neutral = effect.neutral(size)
-    np.testing.assert_array_equal(effect.values(effect.means(neutral)), neutral)
+    world_settings = DriftSettings.parse(effect, size, "name", None, {"schedule": Never()})
+    for start in (None, *values):  # the neutral values, or prescribed ones: to the last bit
+        world = world_settings.make_world(1)
+        options = {} if start is None else {"values": start}
+        world.begin(world.everyone, world_settings.parse_episode(world, options, world.everyone))
+        expected = effect.neutral(size) if start is None else start
+        assert (world.trace.values == expected).all()
     distances = effect.distance(values[1:], values[:-1])
     assert ((distances >= 0) & (distances <= 1)).all()
     assert ((distances == 0) == (values[1:] == values[:-1]).all(axis=1)).all()
