@@ -32,3 +32,10 @@ def final_infos(
         "final_info": masked(infos, mask),
         "_final_info": mask.copy(),
     }
+
+
+def mixed(rows: NDArray[np.bool_], first: Any, second: Any) -> Any:
+    """``first`` in ``rows`` (N,) and ``second`` elsewhere, for dicts of arrays (N, ...)."""
+    if isinstance(first, dict):
+        return {key: mixed(rows, first[key], second[key]) for key in first}
+    return np.where(rows.reshape(-1, *[1] * (first.ndim - 1)), first, second)

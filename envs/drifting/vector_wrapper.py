@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,18 +10,20 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from ..options import parse_reset_mask, parse_seeds
-from ..saving import SETTINGS, check_state, pack_text
+from ..vector_infos import mixed
 from .effect import Effect, Values
 from .notices import merged_info, notice, notified_space
+from .saving import SavesState
 from .settings import DriftArguments, DriftSettings, take_options
 from .world import shift_generator
 
 Bools = NDArray[np.bool_]
 
 
-class DriftingVectorWrapper(VectorWrapper):
+class DriftingVectorWrapper(SavesState, VectorWrapper):
     """Base class: a vector environment of which something changes, in each row on its own.
 
     Row i of ``reset(seed=s)`` changes as the single environment's wrapper does after
@@ -157,7 +159,7 @@ class DriftingVectorWrapper(VectorWrapper):
         self._begin_episodes(rows)
         values = self._values()
         self._enter(values, anew=True)
-        observations, infos = self.env.reset(seed=seed, options=rest)  # type: ignore[arg-type]
+        observations, infos = self.env.reset(seed=seed, options=rest)
         self._enter(values, anew=True)
         infos = merged_info(infos, self.settings.name, self._report())
         self._infos(infos, values, values)
@@ -200,7 +202,7 @@ class DriftingVectorWrapper(VectorWrapper):
             infos |= {"final_info": final, "final_obs": last}
             self._start_anew(over)
             # What describes the rows that ended is their next step.
-            report = _mix(over, self._report(), report)
+            report = mixed(over, self._report(), report)
             values = np.where(over[:, None], self._values(), values)
         self._over = over
         infos = merged_info(infos, name, report)
@@ -209,55 +211,20 @@ class DriftingVectorWrapper(VectorWrapper):
         self._infos(infos, values, ahead)
         return self._show(observations), rewards, terminations, truncations, infos
 
-    # ------------------------------------------------------------------ beyond Gymnasium
-
-    def get_state(self) -> dict[str, NDArray[Any]]:
-        """The wrapper's own state, as a flat dict of arrays.
-
-        That of the wrapped environment is part of it, with the prefix ``env/``, if that has a
-        ``get_state`` and a ``set_state``.
-        """
-        state = self._own_state()
-        if self._inner_has_state():
-            inner: Any = self.env
-            state.update({f"env/{key}": value for key, value in inner.get_state().items()})
-        return state
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Restores what :meth:`get_state` returned; what the wrapper does then follows bit for bit.
-
-        Raises:
-            ValueError: The state is of a wrapper with other settings, incomplete, or broken;
-                nothing has changed then.
-        """
-        arrays = check_state(self._own_state(), state, self._world.open_keys)
-        world = self._world
-        resting = np.full(world.num_worlds, not arrays["begun"][0])
-        world.check_state(arrays, resting, self.settings.horizon)
-        if self._inner_has_state():
-            inner: Any = self.env
-            inner.set_state({k[4:]: v for k, v in state.items() if k.startswith("env/")})
-        self._restore(arrays)
-
-    def _inner_has_state(self) -> bool:
-        return all(hasattr(self.env, name) for name in ("get_state", "set_state"))
-
-    def _own_state(self) -> dict[str, NDArray[Any]]:
-        return {
-            **self._world.get_state(),
-            "begun": np.array([self._begun]),
-            "over": self._over.copy(),
-            SETTINGS: pack_text(repr(self.settings)),
-        }
-
-    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        self._world.set_state(arrays)
-        self._begun = bool(arrays["begun"][0])
-        self._over = arrays["over"]
-        if self._begun:
-            self._enter(self._values(), anew=True)
-
     # ------------------------------------------------------------------ inside
+
+    @override
+    def _own_state(self) -> dict[str, NDArray[Any]]:
+        return {**super()._own_state(), "over": self._over.copy()}
+
+    @override
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        super()._restore(arrays)
+        self._over = arrays["over"]
+
+    @override
+    def _resume(self) -> None:
+        self._enter(self._values(), anew=True)
 
     def _start_anew(self, rows: Bools) -> None:
         """Starts the worlds of ``rows`` (N,) afresh, if each episode does."""
@@ -327,10 +294,3 @@ def drifting_vector_wrappers(env: VectorEnv[Any, Any, Any]) -> list[DriftingVect
             found.append(env)
         env = env.env
     return found
-
-
-def _mix(rows: Bools, first: Any, second: Any) -> Any:
-    """``first`` in ``rows`` (N,) and ``second`` elsewhere, for dicts of arrays (N, ...)."""
-    if isinstance(first, dict):
-        return {key: _mix(rows, first[key], second[key]) for key in first}
-    return np.where(rows.reshape(-1, *[1] * (first.ndim - 1)), first, second)

@@ -10,18 +10,17 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import VectorEnv
-from numpy.typing import NDArray
-from typing_extensions import Unpack
+from typing_extensions import Unpack, override
 
 from ..arguments import check_count
-from ..saving import SETTINGS, check_state, pack_text
 from .effect import Effect, Values
 from .notices import merged_info, notice, notified_space
+from .saving import SavesState
 from .settings import DriftArguments, DriftSettings, plain, take_options
 from .world import shift_generator
 
 
-class DriftingWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+class DriftingWrapper(SavesState, gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Base class: an environment of which something changes, on a schedule.
 
     Step t, counted from 0 (see ``per_episode`` of :class:`~.settings.DriftArguments`), is all of:
@@ -168,52 +167,12 @@ class DriftingWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         reward = self._reward(reward, values, terminated or truncated)
         return self._show(observation), reward, terminated, truncated, info
 
-    # ------------------------------------------------------------------ beyond Gymnasium
-
-    def get_state(self) -> dict[str, NDArray[Any]]:
-        """The wrapper's own state, as a flat dict of arrays.
-
-        That of the wrapped environment is part of it, with the prefix ``env/``, if that has a
-        ``get_state`` and a ``set_state``; Gymnasium's own environments and wrappers have none.
-        """
-        state = self._own_state()
-        if self._inner_has_state():
-            inner = self.env.get_wrapper_attr("get_state")()
-            state.update({f"env/{key}": value for key, value in inner.items()})
-        return state
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Restores what :meth:`get_state` returned; what the wrapper does then follows bit for bit.
-
-        Raises:
-            ValueError: The state is of a wrapper with other settings, incomplete, or broken;
-                nothing has changed then.
-        """
-        arrays = check_state(self._own_state(), state, self._world.open_keys)
-        self._world.check_state(arrays, ~arrays["begun"], self.settings.horizon)
-        if self._inner_has_state():
-            inner = {key[4:]: value for key, value in state.items() if key.startswith("env/")}
-            self.env.get_wrapper_attr("set_state")(inner)
-        self._restore(arrays)
-
-    def _inner_has_state(self) -> bool:
-        return all(self.env.has_wrapper_attr(name) for name in ("get_state", "set_state"))
-
-    def _own_state(self) -> dict[str, NDArray[Any]]:
-        return {
-            **self._world.get_state(),
-            "begun": np.array([self._begun]),
-            SETTINGS: pack_text(repr(self.settings)),
-        }
-
-    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        self._world.set_state(arrays)
-        self._begun = bool(arrays["begun"][0])
-        if self._begun:
-            self._read_world()
-            self._enter(self._rows[self._world.row][0], anew=True)
-
     # ------------------------------------------------------------------ inside
+
+    @override
+    def _resume(self) -> None:
+        self._read_world()
+        self._enter(self._rows[self._world.row][0], anew=True)
 
     def _draw(self) -> None:
         self._world.draw_due_blocks()
