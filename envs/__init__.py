@@ -9,6 +9,7 @@ say how. The wrappers of ``drifting/`` make any environment drift on the same sc
 from .arms import Arms
 from .checking import check_vector_env
 from .drifting import (
+    NOTIFY_LEVELS,
     Delay,
     DriftArguments,
     DriftingParameters,
@@ -43,6 +44,7 @@ from .trace import World
 
 __all__ = [
     "ENVIRONMENTS",
+    "NOTIFY_LEVELS",
     "Arms",
     "AtSteps",
     "BlockCorridor",

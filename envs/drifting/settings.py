@@ -19,7 +19,8 @@ from ..world_settings import parse_drift, parse_schedule
 from .effect import Effect, Values
 from .world import DriftEpisode, DriftingWorld
 
-NOTIFY = (None, "change", "values")
+#: Levels of ``notify``, each of which tells more; see :class:`DriftArguments`.
+NOTIFY_LEVELS = (None, "change", "values")
 OPTION_KEYS = ("values", "change_times", "context", "schedule", "drift")
 
 
@@ -122,7 +123,7 @@ class DriftSettings:
 
     def __post_init__(self) -> None:
         """Checks that the settings fit together."""
-        if self.notify not in NOTIFY:
+        if self.notify not in NOTIFY_LEVELS:
             raise ValueError(f'notify must be None, "change" or "values", got {self.notify!r}')
         if self.schedule.reactive:
             raise ValueError(f"schedule must not depend on what is best, got {self.schedule}")

@@ -107,7 +107,7 @@ def assert_same(first: Any, second: Any) -> None:
         assert len(first) == len(second)
         for one, other in zip(first, second, strict=True):
             assert_same(one, other)
-    else:
+    elif not np.array_equal(first, second):  # many times as fast, but for NaN and for messages
         np.testing.assert_array_equal(first, second)
 
 
