@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .arguments import check_numbers
 from .bandit_world import BanditEpisode, BanditWorld
-from .options import parse_change_times
+from .options import parse_change_times, parse_integers
 
 EPISODE_KEYS = ("means", "change_times", "context", "schedule", "drift")
 
@@ -53,11 +53,7 @@ def _context(world: BanditWorld, value: Any, worlds: NDArray[np.int64]) -> NDArr
     name, count = "options['context']", world.num_worlds
     if not world.num_contexts:
         raise ValueError(f"{name} needs contexts that recur: set num_contexts")
-    context = check_numbers(name, value)
-    if context.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers, got {context.dtype}")
-    if context.shape not in ((), (count,)):
-        raise ValueError(f"{name} must have shape () or ({count},), got {context.shape}")
+    context = parse_integers(name, value, (), count)
     if ((context < 0) | (context >= world.num_contexts)).any():
-        raise ValueError(f"{name} must be in [0, {world.num_contexts}), got {context.tolist()}")
-    return np.broadcast_to(context, (count,))[worlds].astype(np.int64)
+        raise ValueError(f"{name} must be in [0, {world.num_contexts}), got {value}")
+    return context[worlds]

@@ -98,6 +98,10 @@ class BanditWorld(BlockWorld[Trace, BanditEpisode]):
         return self.codes[worlds, self.trace.context[self.row, worlds]]
 
     @override
+    def optimal(self) -> IntArray:
+        return self.trace.optimal[self.row].copy()
+
+    @override
     def _begin(
         self, worlds: IntArray, draws: list[DrawArrays], episode: BanditEpisode | None
     ) -> None:

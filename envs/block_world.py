@@ -122,6 +122,10 @@ class BlockWorld(ABC, Generic[TraceT, EpisodeT]):
             changed: Whether row 0 is that of a change, (n,).
         """
 
+    @abstractmethod
+    def optimal(self) -> IntArray:
+        """The oracle: the first of the optimal actions at the current step, (N,)."""
+
     # ------------------------------------------------------------------ time
 
     @property

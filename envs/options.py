@@ -59,6 +59,16 @@ def parse_change_times(
     return times[worlds].astype(np.int64)
 
 
+def parse_integers(name: str, value: Any, shape: tuple[int, ...], count: int) -> NDArray[np.int64]:
+    """Integers of ``shape``, or with a leading axis over ``count`` worlds; always with it."""
+    array = check_numbers(name, value)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got {array.dtype}")
+    if array.shape not in (shape, (count, *shape)):
+        raise ValueError(f"{name} must have shape {shape} or {(count, *shape)}, got {array.shape}")
+    return np.broadcast_to(array, (count, *shape)).astype(np.int64)
+
+
 def parse_reset_mask(options: dict[str, Any], num_envs: int) -> NDArray[np.bool_] | None:
     """Takes ``reset_mask`` out of the options, as ``SyncVectorEnv`` reads it."""
     mask = options.pop("reset_mask", None)
