@@ -1,6 +1,7 @@
 """Worlds that change: Gymnasium environments in numpy, scalar and vectorised.
 
-:class:`ShiftingBandit` and :class:`ShiftingMaze` are the environments and their own manuals;
+:class:`ShiftingBandit`, :class:`ShiftingMaze` and :class:`IslandTransport` are the environments and
+their own manuals;
 ``schedules.py`` says when a world changes; ``drifts.py``, ``restless.py`` and ``maze_drifts.py``
 say how. :func:`check_vector_env` checks any vector environment.
 """
@@ -8,6 +9,8 @@ say how. :func:`check_vector_env` checks any vector environment.
 from .arms import Arms
 from .checking import check_vector_env
 from .drifts import Drift, Permute, Recur, Resample, Rotting, SwapBest
+from .island_transport import IslandTransport
+from .island_transport_vector import IslandTransportVector
 from .maze_drifts import BlockCorridor, MazeDrift, MoveGoal, PermuteActions, RedrawLayout
 from .maze_grid import Grid
 from .mazes import Mazes
@@ -32,6 +35,8 @@ __all__ = [
     "Grid",
     "Hazard",
     "Interpolate",
+    "IslandTransport",
+    "IslandTransportVector",
     "MazeDrift",
     "Mazes",
     "MoveGoal",

@@ -9,6 +9,8 @@ from gymnasium.envs.registration import register, registry
 from typing_extensions import Unpack
 
 from .bandit_settings import BanditArguments
+from .island_settings import IslandArguments
+from .island_transport import IslandTransport
 from .maze_settings import MazeArguments
 from .shifting_bandit import ShiftingBandit
 from .shifting_maze import ShiftingMaze
@@ -69,7 +71,15 @@ MAZES: dict[str, tuple[int, MazeArguments]] = {
     "driftwise/BlockedMaze-v0": (250, {"drift": "BlockCorridor()"}),
 }
 
-ENVIRONMENTS: dict[str, tuple[int, Any]] = {**BANDITS, **MAZES}
+ISLANDS: dict[str, tuple[int, IslandArguments]] = {
+    # The published task, to train on and to test on.
+    "driftwise/IslandTransport-v0": (30, {}),
+    "driftwise/IslandTransportTest-v0": (30, {"split": "test"}),
+    # Another graph every 30 steps.
+    "driftwise/ShiftingIslands-v0": (120, {"schedule": "Periodic(period=30)", "time_scale": 120}),
+}
+
+ENVIRONMENTS: dict[str, tuple[int, Any]] = {**BANDITS, **MAZES, **ISLANDS}
 
 
 def register_envs() -> None:
@@ -77,6 +87,7 @@ def register_envs() -> None:
     for environments, maker, vector in (
         (BANDITS, "make_shifting_bandit", "shifting_bandit_vector:ShiftingBanditVector"),
         (MAZES, "make_shifting_maze", "shifting_maze_vector:ShiftingMazeVector"),
+        (ISLANDS, "make_island_transport", "island_transport_vector:IslandTransportVector"),
     ):
         for env_id, (max_episode_steps, arguments) in environments.items():
             if env_id not in registry:
@@ -108,6 +119,13 @@ def make_shifting_maze(
 ) -> ShiftingMaze:
     """As :func:`make_shifting_bandit`: a :class:`ShiftingMaze` without an end of its own."""
     return ShiftingMaze(render_mode=render_mode, **_endless(ShiftingMaze, arguments))
+
+
+def make_island_transport(
+    *, render_mode: str | None = None, **arguments: Unpack[IslandArguments]
+) -> IslandTransport:
+    """As :func:`make_shifting_bandit`: an :class:`IslandTransport` without an end of its own."""
+    return IslandTransport(render_mode=render_mode, **_endless(IslandTransport, arguments))
 
 
 def _endless(kind: type[Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
