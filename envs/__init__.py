@@ -1,7 +1,7 @@
 """Worlds that change: Gymnasium environments in numpy, scalar and vectorised.
 
-:class:`ShiftingBandit`, :class:`ShiftingMaze` and :class:`IslandTransport` are the environments and
-their own manuals;
+:class:`ShiftingBandit`, :class:`ShiftingMaze`, :class:`IslandTransport` and :class:`TwoStep` are
+the environments and their own manuals;
 ``schedules.py`` says when a world changes; ``drifts.py``, ``restless.py`` and ``maze_drifts.py``
 say how. :func:`check_vector_env` checks any vector environment.
 """
@@ -23,6 +23,8 @@ from .shifting_maze import ShiftingMaze
 from .shifting_maze_vector import ShiftingMazeVector
 from .streams import Draws
 from .trace import World
+from .two_step import TwoStep
+from .two_step_vector import TwoStepVector
 
 __all__ = [
     "ENVIRONMENTS",
@@ -58,6 +60,8 @@ __all__ = [
     "ShiftingMazeVector",
     "Sinusoid",
     "SwapBest",
+    "TwoStep",
+    "TwoStepVector",
     "World",
     "check_vector_env",
     "register_envs",

@@ -72,7 +72,7 @@ class BanditSettings(WorldSettings):
         if "schedule" in values:
             values["schedule"] = parse_schedule("schedule", values["schedule"])
         if "drift" in values:
-            values["drift"] = _parse_drift("drift", values["drift"])
+            values["drift"] = parse_drift("drift", values["drift"])
         contexts = values.get("num_contexts")
         if contexts is not None:
             drift = values.get("drift", Resample())
@@ -141,7 +141,7 @@ class BanditSettings(WorldSettings):
         if options.get("schedule") is not None:
             schedule = parse_schedule("options['schedule']", options["schedule"])
         if options.get("drift") is not None:
-            drift = _parse_drift("options['drift']", options["drift"])
+            drift = parse_drift("options['drift']", options["drift"])
             if drift != self.drift and Recur in (type(drift), type(self.drift)):
                 raise ValueError(f"options['drift'] cannot replace {self.drift} by {drift}")
         return replace(self, schedule=schedule, drift=drift)
@@ -167,5 +167,6 @@ class BanditSettings(WorldSettings):
         return spaces.Box(low, high, dtype=np.float32)
 
 
-def _parse_drift(name: str, value: Drift | str | Mapping[str, Any]) -> Drift:
+def parse_drift(name: str, value: Drift | str | Mapping[str, Any]) -> Drift:
+    """Reads a drift of arms, as :func:`~.world_settings.parse_part` does."""
     return parse_part(name, value, Drift, drifts, restless)

@@ -24,7 +24,7 @@ from .blocks import BoolArray, IntArray, Segments
 from .drifts import Drift, Recur
 from .schedules import Schedule
 from .streams import DrawArrays, Draws, FloatArray, Streams
-from .trace import ROWS, STEPS_PER_BLOCK, Trace, World, best_arm, restless_path, segment_states
+from .trace import STEPS_PER_BLOCK, Trace, World, best_arm, restless_path, segment_states
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class BanditWorld(BlockWorld[Trace, BanditEpisode]):
             states = restless_path(arms, drift, state, flags, jumps, steps)
             self.drift_state[worlds] = states[-1]
             trace.means = drift.means(arms, states.reshape(-1, state.shape[1]))
-            trace.means = trace.means.reshape(ROWS, len(worlds), -1)
+            trace.means = trace.means.reshape(*states.shape[:2], -1)
             trace.best, trace.optimal = best_arm(trace.means)
             trace.context = segments.count_changes(context)
             return

@@ -14,6 +14,8 @@ from .island_transport import IslandTransport
 from .maze_settings import MazeArguments
 from .shifting_bandit import ShiftingBandit
 from .shifting_maze import ShiftingMaze
+from .two_step import TwoStep
+from .two_step_settings import TwoStepArguments
 
 # Environment id -> (max_episode_steps, arguments). Arguments are text so that specs stay JSON.
 BANDITS: dict[str, tuple[int, BanditArguments]] = {
@@ -79,7 +81,21 @@ ISLANDS: dict[str, tuple[int, IslandArguments]] = {
     "driftwise/ShiftingIslands-v0": (120, {"schedule": "Periodic(period=30)", "time_scale": 120}),
 }
 
-ENVIRONMENTS: dict[str, tuple[int, Any]] = {**BANDITS, **MAZES, **ISLANDS}
+TWO_STEPS: dict[str, tuple[int, TwoStepArguments]] = {
+    # Two states that exchange their probabilities (2016), and four arms that drift (2011).
+    "driftwise/TwoStep-v0": (200, {}),
+    "driftwise/DriftingTwoStep-v0": (
+        400,
+        {
+            "arms_per_state": 2,
+            "common": 0.7,
+            "schedule": "Never()",
+            "drift": "RandomWalk(std=0.025)",
+        },
+    ),
+}
+
+ENVIRONMENTS: dict[str, tuple[int, Any]] = {**BANDITS, **MAZES, **ISLANDS, **TWO_STEPS}
 
 
 def register_envs() -> None:
@@ -88,6 +104,7 @@ def register_envs() -> None:
         (BANDITS, "make_shifting_bandit", "shifting_bandit_vector:ShiftingBanditVector"),
         (MAZES, "make_shifting_maze", "shifting_maze_vector:ShiftingMazeVector"),
         (ISLANDS, "make_island_transport", "island_transport_vector:IslandTransportVector"),
+        (TWO_STEPS, "make_two_step", "two_step_vector:TwoStepVector"),
     ):
         for env_id, (max_episode_steps, arguments) in environments.items():
             if env_id not in registry:
@@ -126,6 +143,13 @@ def make_island_transport(
 ) -> IslandTransport:
     """As :func:`make_shifting_bandit`: an :class:`IslandTransport` without an end of its own."""
     return IslandTransport(render_mode=render_mode, **_endless(IslandTransport, arguments))
+
+
+def make_two_step(
+    *, render_mode: str | None = None, **arguments: Unpack[TwoStepArguments]
+) -> TwoStep:
+    """As :func:`make_shifting_bandit`: a :class:`TwoStep` without an end of its own."""
+    return TwoStep(render_mode=render_mode, **_endless(TwoStep, arguments))
 
 
 def _endless(kind: type[Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
