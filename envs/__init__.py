@@ -8,7 +8,7 @@ say how. :func:`check_vector_env` checks any vector environment.
 
 from .arms import Arms
 from .checking import check_vector_env
-from .drifts import Drift, Permute, Recur, Resample, Rotting, SwapBest
+from .drifts import Drift, InformativeArm, Permute, Recur, Resample, Rotting, SwapBest
 from .island_transport import IslandTransport
 from .island_transport_vector import IslandTransportVector
 from .maze_drifts import BlockCorridor, MazeDrift, MoveGoal, PermuteActions, RedrawLayout
@@ -36,6 +36,7 @@ __all__ = [
     "Drift",
     "Grid",
     "Hazard",
+    "InformativeArm",
     "Interpolate",
     "IslandTransport",
     "IslandTransportVector",

@@ -33,6 +33,29 @@ BANDITS: dict[str, tuple[int, BanditArguments]] = {
         200,
         {"num_contexts": 8, "cue": "barcode", "schedule": "Hazard(probability=0.1)"},
     ),
+    # Episodic recall (Ritter et al., 2018): ten pulls per visit, each code has its good arm.
+    "driftwise/BarcodeBandit-v0": (
+        200,
+        {
+            "num_arms": 10,
+            "num_contexts": 8,
+            "cue": "barcode",
+            "cue_size": 10,
+            "mean_values": [0.9, *[0.1] * 9],
+            "schedule": "Periodic(period=10)",
+        },
+    ),
+    # One arm pays little, but tells which arm is the good one (Wang et al., 2016).
+    "driftwise/InformativeArmBandit-v0": (
+        5,
+        {
+            "num_arms": 11,
+            "arms": "gaussian",
+            "noise_std": 0.0,
+            "schedule": "Never()",
+            "drift": "InformativeArm()",
+        },
+    ),
     # Other times of change.
     "driftwise/PeriodicBandit-v0": (200, {"schedule": "Periodic(period=50, phase=-1)"}),
     "driftwise/BurstyBandit-v0": (200, {"schedule": "Bursts()"}),
@@ -85,7 +108,7 @@ TWO_STEPS: dict[str, tuple[int, TwoStepArguments]] = {
     # Two states that exchange their probabilities (2016), and four arms that drift (2011).
     "driftwise/TwoStep-v0": (200, {}),
     "driftwise/DriftingTwoStep-v0": (
-        400,
+        200,
         {
             "arms_per_state": 2,
             "common": 0.7,
