@@ -1,6 +1,7 @@
 """Worlds that change: Gymnasium environments in numpy, scalar and vectorised.
 
-:class:`ShiftingBandit` and :class:`ShiftingMaze` are the environments and their own manuals;
+:class:`ShiftingBandit`, :class:`ShiftingMaze`, :class:`IslandTransport` and :class:`TwoStep` are
+the environments and their own manuals;
 ``schedules.py`` says when a world changes; ``drifts.py``, ``restless.py`` and ``maze_drifts.py``
 say how. The wrappers of ``drifting/`` make any environment drift on the same schedules.
 :func:`check_vector_env` checks any vector environment.
@@ -28,7 +29,19 @@ from .drifting import (
     ShiftingRewards,
     ShiftingRewardsVector,
 )
-from .drifts import Cycle, Drift, Mirror, Permute, Recur, Resample, Rotting, SwapBest
+from .drifts import (
+    Cycle,
+    Drift,
+    InformativeArm,
+    Mirror,
+    Permute,
+    Recur,
+    Resample,
+    Rotting,
+    SwapBest,
+)
+from .island_transport import IslandTransport
+from .island_transport_vector import IslandTransportVector
 from .maze_drifts import BlockCorridor, MazeDrift, MoveGoal, PermuteActions, RedrawLayout
 from .maze_grid import Grid
 from .mazes import Mazes
@@ -41,6 +54,8 @@ from .shifting_maze import ShiftingMaze
 from .shifting_maze_vector import ShiftingMazeVector
 from .streams import Draws
 from .trace import World
+from .two_step import TwoStep
+from .two_step_vector import TwoStepVector
 
 __all__ = [
     "ENVIRONMENTS",
@@ -63,7 +78,10 @@ __all__ = [
     "Flip",
     "Grid",
     "Hazard",
+    "InformativeArm",
     "Interpolate",
+    "IslandTransport",
+    "IslandTransportVector",
     "MazeDrift",
     "Mazes",
     "Mirror",
@@ -94,6 +112,8 @@ __all__ = [
     "ShiftingRewardsVector",
     "Sinusoid",
     "SwapBest",
+    "TwoStep",
+    "TwoStepVector",
     "World",
     "check_vector_env",
     "register_envs",

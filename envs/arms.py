@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import assign, check_count, check_flag, check_numbers, check_positive
+from .arguments import assign, check_count, check_flag, check_nonnegative, check_numbers
 from .streams import Draws
 
 FloatArray = NDArray[np.float64]
@@ -21,7 +21,7 @@ class Arms:
         num_arms: Number of arms A, at least 1 (a bandit wants 2).
         family: ``"bernoulli"`` (reward 1 with probability p, else 0; prior p ~ U(0, 1)) or
             ``"gaussian"`` (reward m + noise_std * e with e ~ N(0, 1); prior m ~ N(0, 1)).
-        noise_std: Standard deviation of a Gaussian arm's reward around its mean.
+        noise_std: Standard deviation of a Gaussian arm's reward around its mean; 0 pays the mean.
         dependent: Arms come in mirrored pairs (0, 1), (2, 3), ...: ``p[2i + 1] = 1 - p[2i]`` for
             Bernoulli arms, ``m[2i + 1] = -m[2i]`` for Gaussian ones. An odd last arm is free.
         mean_values: If given, new means are these A values dealt to the arms in random order
@@ -38,7 +38,7 @@ class Arms:
         assign(
             self,
             num_arms=check_count("num_arms", self.num_arms, least=1),
-            noise_std=check_positive("noise_std", self.noise_std),
+            noise_std=check_nonnegative("noise_std", self.noise_std),
             dependent=check_flag("dependent", self.dependent),
         )
         if self.family not in ("bernoulli", "gaussian"):

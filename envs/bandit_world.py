@@ -24,7 +24,7 @@ from .blocks import BoolArray, IntArray, Segments
 from .drifts import Drift, Recur
 from .schedules import Schedule
 from .streams import DrawArrays, Draws, FloatArray, Streams
-from .trace import ROWS, Trace, World, best_arm
+from .trace import Trace, World, best_arm
 
 
 class BanditWorld(ArmsWorld[Trace, ArmsEpisode]):
@@ -74,6 +74,10 @@ class BanditWorld(ArmsWorld[Trace, ArmsEpisode]):
         return self.codes[worlds, self.trace.context[self.row, worlds]]
 
     @override
+    def optimal(self) -> IntArray:
+        return self.trace.optimal[self.row].copy()
+
+    @override
     def _begin(
         self, worlds: IntArray, draws: list[DrawArrays], episode: ArmsEpisode | None
     ) -> None:
@@ -113,7 +117,7 @@ class BanditWorld(ArmsWorld[Trace, ArmsEpisode]):
         trace.since = segments.steps_since(since)
         if self.drift.continuous:
             means = self.drift.means(self.arms, states.reshape(-1, states.shape[-1]))
-            trace.means = means.reshape(ROWS, len(worlds), -1)
+            trace.means = means.reshape(*states.shape[:2], -1)
             trace.best, trace.optimal = best_arm(trace.means)
         else:
             means = self._means(states, np.repeat(worlds, segments.counts + 1))

@@ -53,6 +53,8 @@ class BlockWorld(ABC, Generic[TraceT, EpisodeT]):
 
     # Part of the definition of a kind of world: another length makes other worlds of a seed.
     steps_per_block: int
+    # Steps of a trial: changes come between trials, and schedules count trials as their steps.
+    steps_per_trial: int = 1
     # The agent has no say in what the rows hold, unless a kind of world says otherwise.
     stepwise: bool = False
     # Whether single worlds may stand still for a step.
@@ -123,6 +125,13 @@ class BlockWorld(ABC, Generic[TraceT, EpisodeT]):
             since: Steps since the last change at row 0, (n,).
             changed: Whether row 0 is that of a change, (n,).
         """
+
+    def optimal(self) -> IntArray:
+        """The oracle: the first of the optimal actions at the current step, (N,).
+
+        Every world that is played writes it; those behind wrappers have no actions of their own.
+        """
+        raise NotImplementedError
 
     # ------------------------------------------------------------------ time
 
@@ -196,15 +205,16 @@ class BlockWorld(ABC, Generic[TraceT, EpisodeT]):
 
     def _flags(self, worlds: IntArray, uniforms: FloatArray) -> BoolArray:
         """Change flags (B, n) of rows 1 ... B, as far as the agent has no say in them."""
-        num_steps = self.steps_per_block
+        every = self.steps_per_trial
+        num_steps = self.steps_per_block // every
         shape = (num_steps, len(worlds))
-        first_step = self.clock - self.first[worlds] + 1
+        first_step = (self.clock - self.first[worlds]) // every + 1
         flags = np.zeros(shape, dtype=bool)
         if not self.schedule.reactive:
             same = (first_step == first_step[0]).all()
             steps = np.arange(num_steps)[:, None] + (first_step[:1] if same else first_step)
             state = self.schedule_state[worlds]
-            flags, state = self.schedule.changes(steps, uniforms, state)
+            flags, state = self.schedule.changes(steps, uniforms[every - 1 :: every], state)
             self.schedule_state[worlds] = state
             flags = np.broadcast_to(flags, shape)
         prescribed = self.has_change_times[worlds]
@@ -213,7 +223,11 @@ class BlockWorld(ABC, Generic[TraceT, EpisodeT]):
             rows = self.change_times[worlds] - first_step[:, None]
             inside = (rows >= 0) & (rows < num_steps) & prescribed[:, None]
             flags[rows[inside], np.nonzero(inside)[0]] = True
-        return flags
+        if every == 1:
+            return flags
+        by_step = np.zeros((self.steps_per_block, len(worlds)), dtype=bool)
+        by_step[every - 1 :: every] = flags
+        return by_step
 
     def _prescribe(self, worlds: IntArray, times: IntArray | None) -> None:
         """Keeps the change times (n, M) that reset's options prescribe for this episode."""

@@ -257,6 +257,77 @@ class Rotting(Drift):
         return state
 
 
+@dataclass(frozen=True)
+class InformativeArm(Drift):
+    """All arms pay the same but one, the target; the last arm tells which, and pays little.
+
+    The arms of Wang et al. (2016): the target is one of the first A - 1 arms; the last arm pays
+    ``hint`` times the target's number, counted from 1. At a change, the target moves to another of
+    the first arms, each equally likely. Meant for Gaussian arms with ``noise_std=0``, whose payout
+    is exact.
+
+    Args:
+        target: Mean of the target.
+        others: Mean of the other arms.
+        hint: Mean of the last arm per number of the target.
+    """
+
+    target: float = 5.0
+    others: float = 1.0
+    hint: float = 0.1
+
+    def __post_init__(self) -> None:
+        assign(
+            self,
+            target=check_finite("target", self.target),
+            others=check_finite("others", self.others),
+            hint=check_finite("hint", self.hint),
+        )
+        if self.target <= self.others:
+            raise ValueError(f"target must be above others={self.others}, got {self.target}")
+
+    @override
+    def check(self, arms: Arms) -> None:
+        if arms.num_arms < 3:
+            raise ValueError(f"num_arms must be at least 3 for InformativeArm, got {arms.num_arms}")
+        if arms.bernoulli:
+            raise ValueError('InformativeArm needs arms="gaussian", got "bernoulli"')
+        if arms.dependent or arms.mean_values is not None:
+            raise ValueError("InformativeArm cannot be combined with dependent or mean_values")
+
+    @override
+    def start_draws(self, arms: Arms) -> Draws:
+        return Draws(uniforms=1)
+
+    @override
+    def jump_draws(self, arms: Arms) -> Draws:
+        return Draws(uniforms=1)
+
+    @override
+    def start(self, arms: Arms, uniforms: FloatArray, normals: FloatArray) -> FloatArray:
+        return np.floor(uniforms * (arms.num_arms - 1))  # State: the target.
+
+    @override
+    def jump(
+        self, arms: Arms, state: FloatArray, uniforms: FloatArray, normals: FloatArray
+    ) -> FloatArray:
+        ahead = 1.0 + np.floor(uniforms * (arms.num_arms - 2))
+        return (state + ahead) % (arms.num_arms - 1)
+
+    @override
+    def means(self, arms: Arms, state: FloatArray) -> FloatArray:
+        means = np.where(np.arange(arms.num_arms) == state, self.target, self.others)
+        means[:, -1:] = self.hint * (state + 1.0)
+        return means
+
+    @override
+    def from_means(self, arms: Arms, means: FloatArray) -> FloatArray:
+        state = means[:, :-1].argmax(axis=1)[:, None].astype(np.float64)
+        if not np.allclose(self.means(arms, state), means):
+            raise ValueError("means must be those of InformativeArm for some target")
+        return state
+
+
 def exchange(values: NDArray[Number], uniforms: FloatArray) -> NDArray[Number]:
     """Values (k, A) moved along one random cycle per row, uniforms (k, A - 1); none stays.
 

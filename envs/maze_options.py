@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .arguments import check_numbers
 from .blocks import BoolArray, IntArray
 from .maze_drifts import RedrawLayout
 from .maze_grid import NUM_DIRECTIONS
 from .maze_trace import MazeEpisode
 from .maze_world import MazeWorld
-from .options import parse_change_times
+from .options import parse_change_times, parse_integers
 
 EPISODE_KEYS = ("layout", "goal", "position", "actions", "change_times", "schedule", "drift")
 
@@ -42,23 +40,13 @@ def parse_episode(
     )
 
 
-def _integers(name: str, value: Any, shape: tuple[int, ...], count: int) -> NDArray[Any]:
-    """Integers of ``shape``, or with a leading axis over ``count`` worlds; always with it."""
-    array = check_numbers(name, value)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers, got {array.dtype}")
-    if array.shape not in (shape, (count, *shape)):
-        raise ValueError(f"{name} must have shape {shape} or {(count, *shape)}, got {array.shape}")
-    return np.broadcast_to(array, (count, *shape)).astype(np.int64)
-
-
 def _layout(world: MazeWorld, value: Any) -> BoolArray | None:
     if value is None:
         return None
     name, grid, count = "options['layout']", world.grid, world.num_worlds
     if isinstance(value, np.ndarray) and value.dtype == np.bool_:
         value = value.astype(np.int64)
-    layout = _integers(name, value, (grid.size, grid.size), count).reshape(count, -1)
+    layout = parse_integers(name, value, (grid.size, grid.size), count).reshape(count, -1)
     if ((layout < 0) | (layout > 1)).any():
         raise ValueError(f"{name} must have 1 for a wall and 0 for a free cell")
     walls = layout == 1
@@ -79,7 +67,7 @@ def _cell(world: MazeWorld, key: str, value: Any, walls: BoolArray) -> IntArray 
     if value is None:
         return None
     name, size = f"options[{key!r}]", world.grid.size
-    cell = _integers(name, value, (2,), world.num_worlds)
+    cell = parse_integers(name, value, (2,), world.num_worlds)
     outside = (cell < 0) | (cell >= size)
     if outside.any():
         raise ValueError(f"{name} must be (row, column) in [0, {size}), got {cell.tolist()[0]}")
@@ -94,7 +82,7 @@ def _actions(world: MazeWorld, value: Any) -> IntArray | None:
     if value is None:
         return None
     name = "options['actions']"
-    directions = _integers(name, value, (NUM_DIRECTIONS,), world.num_worlds)
+    directions = parse_integers(name, value, (NUM_DIRECTIONS,), world.num_worlds)
     if (np.sort(directions, axis=1) != np.arange(NUM_DIRECTIONS)).any():
         raise ValueError(f"{name} must be an order of 0, 1, 2, 3, got {directions.tolist()[0]}")
     return directions

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .maze_grid import DIRECTIONS
 from .mazes import Mazes
+from .rendering import paint_disc
 
 _TILE, _EDGE = 24, 6
 _PAPER = (255, 255, 255)
@@ -112,13 +113,9 @@ def _image(picture: MazePicture) -> NDArray[np.uint8]:
     plan[::_TILE] = plan[:, ::_TILE] = _LINES
     plan[np.kron(walls, np.ones((_TILE, _TILE), dtype=bool))] = _WALL
 
-    points = np.arange(side) + 0.5
-
     def disc(cell: tuple[float, float], size: float, color: tuple[int, int, int]) -> None:
         row, column = ((place + 0.5) * _TILE for place in cell)
-        radius = np.hypot(points[:, None] - row, points - column)
-        share = (size + 0.5 - radius).clip(0, 1)[..., None]
-        plan[:] = (plan * (1 - share) + np.array(color) * share).round().astype(np.uint8)
+        paint_disc(plan, row, column, size, color)
 
     disc(picture.goal, 10.0, _GOAL)
     disc(picture.goal, 7.5, _PAPER)

@@ -122,8 +122,8 @@ class MazeWorld(BlockWorld[MazeTrace, MazeEpisode]):
         self.view = charts.view.take(here + position)
         return Moves(cell, hit, bumped, regret, optimal)
 
+    @override
     def optimal(self) -> IntArray:
-        """The first of the optimal actions at the current step, (N,)."""
         return self.charts.optimal.take(self._here()).astype(np.int64)
 
     def _here(self) -> IntArray:

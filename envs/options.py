@@ -62,6 +62,16 @@ def parse_change_times(
     return times[worlds].astype(np.int64)
 
 
+def parse_integers(name: str, value: Any, shape: tuple[int, ...], count: int) -> NDArray[np.int64]:
+    """Integers of ``shape``, or with a leading axis over ``count`` worlds; always with it."""
+    array = check_numbers(name, value)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got {array.dtype}")
+    if array.shape not in (shape, (count, *shape)):
+        raise ValueError(f"{name} must have shape {shape} or {(count, *shape)}, got {array.shape}")
+    return np.broadcast_to(array, (count, *shape)).astype(np.int64)
+
+
 def parse_context(
     options: Mapping[str, Any],
     num_contexts: int,
@@ -79,14 +89,10 @@ def parse_context(
     name = f"{owner}['context']"
     if not num_contexts:
         raise ValueError(f"{name} needs contexts that recur")
-    context = check_numbers(name, value)
-    if context.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers, got {context.dtype}")
-    if context.shape not in ((), (count,)):
-        raise ValueError(f"{name} must have shape () or ({count},), got {context.shape}")
+    context = parse_integers(name, value, (), count)
     if ((context < 0) | (context >= num_contexts)).any():
-        raise ValueError(f"{name} must be in [0, {num_contexts}), got {context.tolist()}")
-    return np.broadcast_to(context, (count,))[worlds].astype(np.int64)
+        raise ValueError(f"{name} must be in [0, {num_contexts}), got {value}")
+    return context[worlds]
 
 
 def parse_reset_mask(options: dict[str, Any], num_envs: int) -> NDArray[np.bool_] | None:

@@ -9,9 +9,13 @@ from gymnasium.envs.registration import register, registry
 from typing_extensions import Unpack
 
 from .bandit_settings import BanditArguments
+from .island_settings import IslandArguments
+from .island_transport import IslandTransport
 from .maze_settings import MazeArguments
 from .shifting_bandit import ShiftingBandit
 from .shifting_maze import ShiftingMaze
+from .two_step import TwoStep
+from .two_step_settings import TwoStepArguments
 
 # Environment id -> (max_episode_steps, arguments). Arguments are text so that specs stay JSON.
 BANDITS: dict[str, tuple[int, BanditArguments]] = {
@@ -28,6 +32,29 @@ BANDITS: dict[str, tuple[int, BanditArguments]] = {
     "driftwise/RecurringBandit-v0": (
         200,
         {"num_contexts": 8, "cue": "barcode", "schedule": "Hazard(probability=0.1)"},
+    ),
+    # Episodic recall (Ritter et al., 2018): ten pulls per visit, each code has its good arm.
+    "driftwise/BarcodeBandit-v0": (
+        200,
+        {
+            "num_arms": 10,
+            "num_contexts": 8,
+            "cue": "barcode",
+            "cue_size": 10,
+            "mean_values": [0.9, *[0.1] * 9],
+            "schedule": "Periodic(period=10)",
+        },
+    ),
+    # One arm pays little, but tells which arm is the good one (Wang et al., 2016).
+    "driftwise/InformativeArmBandit-v0": (
+        5,
+        {
+            "num_arms": 11,
+            "arms": "gaussian",
+            "noise_std": 0.0,
+            "schedule": "Never()",
+            "drift": "InformativeArm()",
+        },
     ),
     # Other times of change.
     "driftwise/PeriodicBandit-v0": (200, {"schedule": "Periodic(period=50, phase=-1)"}),
@@ -69,7 +96,29 @@ MAZES: dict[str, tuple[int, MazeArguments]] = {
     "driftwise/BlockedMaze-v0": (250, {"drift": "BlockCorridor()"}),
 }
 
-ENVIRONMENTS: dict[str, tuple[int, Any]] = {**BANDITS, **MAZES}
+ISLANDS: dict[str, tuple[int, IslandArguments]] = {
+    # The published task, to train on and to test on.
+    "driftwise/IslandTransport-v0": (30, {}),
+    "driftwise/IslandTransportTest-v0": (30, {"split": "test"}),
+    # Another graph every 30 steps.
+    "driftwise/ShiftingIslands-v0": (120, {"schedule": "Periodic(period=30)", "time_scale": 120}),
+}
+
+TWO_STEPS: dict[str, tuple[int, TwoStepArguments]] = {
+    # Two states that exchange their probabilities (2016), and four arms that drift (2011).
+    "driftwise/TwoStep-v0": (200, {}),
+    "driftwise/DriftingTwoStep-v0": (
+        200,
+        {
+            "arms_per_state": 2,
+            "common": 0.7,
+            "schedule": "Never()",
+            "drift": "RandomWalk(std=0.025)",
+        },
+    ),
+}
+
+ENVIRONMENTS: dict[str, tuple[int, Any]] = {**BANDITS, **MAZES, **ISLANDS, **TWO_STEPS}
 
 
 def register_envs() -> None:
@@ -77,6 +126,8 @@ def register_envs() -> None:
     for environments, maker, vector in (
         (BANDITS, "make_shifting_bandit", "shifting_bandit_vector:ShiftingBanditVector"),
         (MAZES, "make_shifting_maze", "shifting_maze_vector:ShiftingMazeVector"),
+        (ISLANDS, "make_island_transport", "island_transport_vector:IslandTransportVector"),
+        (TWO_STEPS, "make_two_step", "two_step_vector:TwoStepVector"),
     ):
         for env_id, (max_episode_steps, arguments) in environments.items():
             if env_id not in registry:
@@ -108,6 +159,20 @@ def make_shifting_maze(
 ) -> ShiftingMaze:
     """As :func:`make_shifting_bandit`: a :class:`ShiftingMaze` without an end of its own."""
     return ShiftingMaze(render_mode=render_mode, **_endless(ShiftingMaze, arguments))
+
+
+def make_island_transport(
+    *, render_mode: str | None = None, **arguments: Unpack[IslandArguments]
+) -> IslandTransport:
+    """As :func:`make_shifting_bandit`: an :class:`IslandTransport` without an end of its own."""
+    return IslandTransport(render_mode=render_mode, **_endless(IslandTransport, arguments))
+
+
+def make_two_step(
+    *, render_mode: str | None = None, **arguments: Unpack[TwoStepArguments]
+) -> TwoStep:
+    """As :func:`make_shifting_bandit`: a :class:`TwoStep` without an end of its own."""
+    return TwoStep(render_mode=render_mode, **_endless(TwoStep, arguments))
 
 
 def _endless(kind: type[Any], arguments: Mapping[str, Any]) -> dict[str, Any]:

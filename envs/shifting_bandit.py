@@ -91,7 +91,8 @@ class ShiftingBandit(WorldEnv[BanditSettings, BanditWorld]):
 
     - ``num_arms``: A, at least 2. Default 5.
     - ``arms``: ``"bernoulli"`` (default) or ``"gaussian"``.
-    - ``noise_std``: standard deviation of a Gaussian arm's reward. Default 1.
+    - ``noise_std``: standard deviation of a Gaussian arm's reward. Default 1; 0 pays the
+      mean itself.
     - ``dependent``: arms are mirrored in pairs (0, 1), (2, 3), ...: ``p[2i + 1] = 1 - p[2i]``
       (Gaussian: ``m[2i + 1] = -m[2i]``); an odd last arm is free. With two arms this is the
       dependent bandit of Wang et al. (2016).

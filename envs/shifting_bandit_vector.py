@@ -76,7 +76,7 @@ class ShiftingBanditVector(WorldVectorEnv[BanditSettings, BanditWorld]):
         row, trace = world.row, world.trace
         means, noise = trace.means[row].take(self._first_arm + actions), trace.noise[row]
         rewards = (noise < means).astype(np.float64) if self._bernoulli else means + noise
-        infos = self._infos(row, trace.best[row] - means)
+        infos = self._infos(row, trace.best[row] - means, world.optimal())
         if self.render_mode is not None:
             self._take_pictures(world.everyone, row, actions, rewards, infos)
         world.tick(actions)
@@ -95,17 +95,7 @@ class ShiftingBanditVector(WorldVectorEnv[BanditSettings, BanditWorld]):
 
     @override
     def _first_infos(self) -> dict[str, Any]:
-        return self._infos(self._world.row, np.zeros(self.num_envs))
-
-    def _infos(self, row: int, regret: NDArray[np.float64]) -> dict[str, Any]:
-        trace = self._world.trace
-        return {
-            "regret": regret,
-            "optimal_action": trace.optimal[row].copy(),
-            "context": trace.context[row].copy(),
-            "changed": trace.changed[row].copy(),
-            "steps_since_change": trace.since[row].copy(),
-        }
+        return self._infos(self._world.row, np.zeros(self.num_envs), self._world.optimal())
 
     def _show_step(self, observations: Observations, worlds: NDArray[np.int64]) -> None:
         """Fills in what observations (n, ...) show of the current step: time and cue."""

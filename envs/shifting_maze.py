@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from gymnasium.error import ResetNeeded
 from typing_extensions import Unpack, override
 
 from .maze_grid import NUM_DIRECTIONS
 from .maze_rendering import MazePicture
 from .maze_settings import GOAL_REWARD, REWARD, MazeArguments, MazeSettings
 from .maze_world import MazeWorld
-from .world_env import OVER, Observation, WorldEnv
+from .world_env import Observation, WorldEnv
 
 
 class ShiftingMaze(WorldEnv[MazeSettings, MazeWorld]):
@@ -145,17 +144,6 @@ class ShiftingMaze(WorldEnv[MazeSettings, MazeWorld]):
         self._penalty = self.settings.wall_penalty
         self._time_scale = self.settings.time_scale
         self._position = self._world.position.item(0)
-
-    def optimal_action(self) -> int:
-        """The oracle: the first of the actions that lose no step now.
-
-        Raises:
-            ResetNeeded: No episode is running.
-        """
-        if self._elapsed == OVER:
-            raise ResetNeeded("optimal_action() needs a running episode: call reset() first")
-        self._write_world()
-        return int(self._world.optimal()[0])
 
     # ------------------------------------------------------------------ inside
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from typing_extensions import Unpack, override
@@ -52,16 +51,6 @@ class ShiftingMazeVector(WorldVectorEnv[MazeSettings, MazeWorld]):
         # For pictures: the mazes of the last step, the cells before and after it.
         self._mazes, self._before, self._after = self._look()
 
-    def optimal_actions(self) -> NDArray[np.int64]:
-        """The oracle: in each maze, the first of the actions (num_envs,) that lose no step now.
-
-        Raises:
-            ResetNeeded: No episode is running.
-        """
-        if not self._running:
-            raise ResetNeeded("optimal_actions() needs running episodes: call reset() first")
-        return self._world.optimal()
-
     # ------------------------------------------------------------------ inside
 
     @override
@@ -95,18 +84,6 @@ class ShiftingMazeVector(WorldVectorEnv[MazeSettings, MazeWorld]):
         if self.render_mode is not None:
             self._mazes, self._before, self._after = self._look()
         return self._infos(self._world.row, np.zeros(self.num_envs), self._world.optimal())
-
-    def _infos(
-        self, row: int, regret: NDArray[np.float64], optimal: NDArray[np.int64]
-    ) -> dict[str, Any]:
-        trace = self._world.trace
-        return {
-            "regret": regret,
-            "optimal_action": optimal,
-            "context": trace.context[row].copy(),
-            "changed": trace.changed[row].copy(),
-            "steps_since_change": trace.since[row].copy(),
-        }
 
     def _show_time(self, observations: Observations, worlds: NDArray[np.int64]) -> None:
         world, scale = self._world, self.settings.time_scale

@@ -123,13 +123,13 @@ def restless_path(
         jumps: Random numbers of the jumps, a row per change, world by world.
         steps: Random numbers of the steps to rows 1 ... B, (B, n, k).
     """
-    states = np.empty((ROWS, *state.shape))
+    states = np.empty((len(flags) + 1, *state.shape))
     states[0] = state
     counts = flags.sum(axis=0)
     next_jump = np.cumsum(counts) - counts
     uniforms, normals = (np.ascontiguousarray(part) for part in steps)
     any_flag = np.logical_or.reduce(flags, axis=1)
-    for row in range(STEPS_PER_BLOCK):
+    for row in range(len(flags)):
         after = drift.step(arms, state, uniforms[row], normals[row])
         if any_flag[row]:
             world = np.flatnonzero(flags[row])

@@ -131,6 +131,17 @@ class WorldEnv(gym.Env[NDArray[Any], np.int64], Generic[SettingsT, WorldT]):
 
     # ------------------------------------------------------------------ beyond Gymnasium
 
+    def optimal_action(self) -> int:
+        """The oracle: the first of the optimal actions at the coming step.
+
+        Raises:
+            ResetNeeded: No episode is running.
+        """
+        if self._elapsed == OVER:
+            raise ResetNeeded("optimal_action() needs a running episode: call reset() first")
+        self._write_world()
+        return int(self._world.optimal()[0])
+
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Everything that the episode's future depends on, as a flat dict of numpy arrays."""
         self._write_world()

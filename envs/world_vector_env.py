@@ -208,6 +208,16 @@ class WorldVectorEnv(
 
     # ------------------------------------------------------------------ beyond Gymnasium
 
+    def optimal_actions(self) -> NDArray[np.int64]:
+        """The oracle: the first of the optimal actions of each world (num_envs,) now.
+
+        Raises:
+            ResetNeeded: No episode is running.
+        """
+        if not self._running:
+            raise ResetNeeded("optimal_actions() needs running episodes: call reset() first")
+        return self._world.optimal()
+
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Everything that future steps depend on, as a flat dict of numpy arrays."""
         waiting = np.zeros(self.num_envs, dtype=bool)
@@ -240,6 +250,19 @@ class WorldVectorEnv(
         self._plan_end()
 
     # ------------------------------------------------------------------ inside
+
+    def _infos(
+        self, row: int, regret: NDArray[np.float64], optimal: NDArray[np.int64]
+    ) -> dict[str, Any]:
+        """Infos of all worlds at the step of ``row``."""
+        trace = self._world.trace
+        return {
+            "regret": regret,
+            "optimal_action": optimal,
+            "context": trace.context[row].copy(),
+            "changed": trace.changed[row].copy(),
+            "steps_since_change": trace.since[row].copy(),
+        }
 
     def _check_actions(self, actions: Any) -> NDArray[np.int64]:
         actions = np.asarray(actions)

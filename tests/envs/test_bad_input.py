@@ -29,7 +29,7 @@ ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"num_arms": 1}, ValueError, "num_arms must be at least 2, got 1"),
     ({"num_arms": 2.0}, TypeError, "num_arms must be an integer, got 2.0"),
     ({"arms": "beta"}, ValueError, "arms must be .*, got 'beta'"),
-    ({"noise_std": 0.0}, ValueError, "noise_std must be positive and finite, got 0.0"),
+    ({"noise_std": -1.0}, ValueError, "noise_std must be at least 0 and finite, got -1.0"),
     ({"noise_std": "1"}, TypeError, "noise_std must be a number, got '1'"),
     ({"mean_values": [0.1, 0.9]}, ValueError, r"mean_values must have shape \(5,\), got \(2,\)"),
     ({"mean_values": [2] * 5}, ValueError, r"mean_values of Bernoulli arms must be in \[0, 1\]"),
