@@ -101,7 +101,7 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
 def config(row: str, setting: str) -> Mapping[str, Any]:
     """What decides the numbers of a cell."""
     networks = [RECURRENT[setting], FEED_FORWARD[setting], LSTM_SIZE[setting]]
-    return {"sizes": SETTINGS[setting], "networks": networks, "seconds": SECONDS, "version": 1}
+    return {"sizes": SETTINGS[setting], "networks": networks, "seconds": SECONDS, "version": 2}
 
 
 RESULT = Result(
