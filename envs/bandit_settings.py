@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypedDict
 
 import numpy as np
@@ -20,7 +20,7 @@ from .drifts import Drift, Recur, Resample
 from .schedules import Hazard, Schedule
 from .stepwise_world import StepwiseWorld
 from .streams import Streams
-from .world_settings import WorldSettings, parse_drift, parse_schedule
+from .world_settings import WorldSettings
 
 
 class BanditArguments(TypedDict, total=False):
@@ -68,11 +68,7 @@ class BanditSettings(WorldSettings):
         Raises:
             TypeError, ValueError: An argument, named in the message, is not what it must be.
         """
-        values: dict[str, Any] = dict(arguments)
-        if "schedule" in values:
-            values["schedule"] = parse_schedule("schedule", values["schedule"])
-        if "drift" in values:
-            values["drift"] = parse_drift("drift", values["drift"])
+        values = cls.read_dynamics(arguments)
         contexts = values.get("num_contexts")
         if contexts is not None:
             drift = values.get("drift", Resample())
@@ -138,15 +134,10 @@ class BanditSettings(WorldSettings):
         )
 
     @override
-    def with_dynamics(self, options: Mapping[str, Any]) -> BanditSettings:
-        schedule, drift = self.schedule, self.drift
-        if options.get("schedule") is not None:
-            schedule = parse_schedule("options['schedule']", options["schedule"])
-        if options.get("drift") is not None:
-            drift = parse_drift("options['drift']", options["drift"])
-            if drift != self.drift and any(isinstance(d, Recur) for d in (drift, self.drift)):
-                raise ValueError(f"options['drift'] cannot replace {self.drift} by {drift}")
-        return replace(self, schedule=schedule, drift=drift)
+    def check_replacement(self, values: Mapping[str, Any]) -> None:
+        drift = values.get("drift", self.drift)
+        if drift != self.drift and any(isinstance(d, Recur) for d in (drift, self.drift)):
+            raise ValueError(f"options['drift'] cannot replace {self.drift} by {drift}")
 
     @override
     def parse_episode(

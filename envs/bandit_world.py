@@ -22,12 +22,13 @@ from .arms_world import ArmsEpisode, ArmsWorld
 from .block_world import NEVER
 from .blocks import BoolArray, IntArray, Segments
 from .drifts import Drift, Recur
+from .played_world import PlayedWorld
 from .schedules import Schedule
 from .streams import DrawArrays, Draws, FloatArray, Streams
 from .trace import Trace, World, best_arm
 
 
-class BanditWorld(ArmsWorld[Trace, ArmsEpisode]):
+class BanditWorld(ArmsWorld[Trace, ArmsEpisode], PlayedWorld[Trace, ArmsEpisode]):
     """N bandits with their own random streams, stepped together.
 
     Args:

@@ -126,13 +126,6 @@ class BlockWorld(ABC, Generic[TraceT, EpisodeT]):
             changed: Whether row 0 is that of a change, (n,).
         """
 
-    def optimal(self) -> IntArray:
-        """The oracle: the first of the optimal actions at the current step, (N,).
-
-        Every world that is played writes it; those behind wrappers have no actions of their own.
-        """
-        raise NotImplementedError
-
     # ------------------------------------------------------------------ time
 
     @property

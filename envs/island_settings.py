@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypedDict
 
 import numpy as np
@@ -17,7 +17,7 @@ from .island_world import IslandEpisode, IslandWorld
 from .options import parse_change_times, parse_integers
 from .schedules import Never, Schedule
 from .streams import Streams
-from .world_settings import WorldSettings, parse_schedule
+from .world_settings import WorldSettings
 
 
 class IslandArguments(TypedDict, total=False):
@@ -71,10 +71,7 @@ class IslandSettings(WorldSettings):
         Raises:
             TypeError, ValueError: An argument, named in the message, is not what it must be.
         """
-        values: dict[str, Any] = dict(arguments)
-        if "schedule" in values:
-            values["schedule"] = parse_schedule("schedule", values["schedule"])
-        return cls(**values)
+        return cls(**cls.read_dynamics(arguments))
 
     def __post_init__(self) -> None:
         """Checks that the settings fit together; equal ones then also print alike."""
@@ -119,13 +116,6 @@ class IslandSettings(WorldSettings):
         return IslandWorld(
             num_worlds, self.graphs, self.schedule, self.patience, self.restart_timer, streams
         )
-
-    @override
-    def with_dynamics(self, options: Mapping[str, Any]) -> IslandSettings:
-        if options.get("schedule") is None:
-            return self
-        schedule = parse_schedule("options['schedule']", options["schedule"])
-        return replace(self, schedule=schedule)
 
     @override
     def parse_episode(

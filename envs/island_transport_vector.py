@@ -86,7 +86,7 @@ class IslandTransportVector(WorldVectorEnv[IslandSettings, IslandWorld]):
     @override
     def _first_infos(self) -> dict[str, Any]:
         self._trip = self._look()
-        return self._infos(self._world.row, np.zeros(self.num_envs), self._world.optimal())
+        return super()._first_infos()
 
     def _look(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Destinations at the current step, and twice where the agents are."""

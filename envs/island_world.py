@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from .block_world import BlockWorld, Episode
+from .block_world import Episode
 from .blocks import BlockTrace, BoolArray, IntArray, Segments
 from .island_graphs import NO_LINK, Graphs, another
+from .played_world import PlayedWorld
 from .schedules import Schedule
 from .streams import DrawArrays, Draws, FloatArray, Streams
 
@@ -91,7 +92,7 @@ class Trips(NamedTuple):
     optimal: IntArray
 
 
-class IslandWorld(BlockWorld[IslandTrace, IslandEpisode]):
+class IslandWorld(PlayedWorld[IslandTrace, IslandEpisode]):
     """N worlds with their own random streams and an agent in each, stepped together.
 
     Args:
@@ -104,7 +105,7 @@ class IslandWorld(BlockWorld[IslandTrace, IslandEpisode]):
     """
 
     steps_per_block = STEPS_PER_BLOCK
-    saved: tuple[str, ...] = (*BlockWorld.saved, "graph", "destination", "position", "timer")
+    saved: tuple[str, ...] = (*PlayedWorld.saved, "graph", "destination", "position", "timer")
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, TypedDict
 
@@ -21,7 +21,7 @@ from .maze_trace import MazeEpisode
 from .maze_world import MazeWorld
 from .schedules import Periodic, Schedule
 from .streams import Streams
-from .world_settings import WorldSettings, parse_part, parse_schedule
+from .world_settings import WorldSettings, parse_part
 
 GOAL_REWARD = 10.0
 
@@ -68,12 +68,7 @@ class MazeSettings(WorldSettings):
         Raises:
             TypeError, ValueError: An argument, named in the message, is not what it must be.
         """
-        values: dict[str, Any] = dict(arguments)
-        if "schedule" in values:
-            values["schedule"] = parse_schedule("schedule", values["schedule"])
-        if "drift" in values:
-            values["drift"] = _parse_drifts("drift", values["drift"])
-        return cls(**values)
+        return cls(**cls.read_dynamics(arguments))
 
     def __post_init__(self) -> None:
         """Checks that the settings fit together; equal ones then also print alike."""
@@ -114,14 +109,15 @@ class MazeSettings(WorldSettings):
             streams,
         )
 
+    @classmethod
     @override
-    def with_dynamics(self, options: Mapping[str, Any]) -> MazeSettings:
-        schedule, drift = self.schedule, self.drift
-        if options.get("schedule") is not None:
-            schedule = parse_schedule("options['schedule']", options["schedule"])
-        if options.get("drift") is not None:
-            drift = _parse_drifts("options['drift']", options["drift"])
-        return replace(self, schedule=schedule, drift=drift)
+    def parse_drift(cls, name: str, value: Drifts) -> tuple[MazeDrift, ...]:
+        """Reads one drift or several."""
+        several = isinstance(value, Sequence) and not isinstance(value, str)
+        drifts: Any = value if several else [value]
+        if not drifts:
+            raise ValueError(f"{name} must have at least one drift, got {value!r}")
+        return tuple(parse_part(name, drift, MazeDrift, maze_drifts) for drift in drifts)
 
     @override
     def parse_episode(
@@ -147,12 +143,3 @@ class MazeSettings(WorldSettings):
         rows[..., BIAS] = 1.0
         rows[:, 1:, ACTION] = np.eye(NUM_DIRECTIONS)
         return rows.reshape(-1, rows.shape[-1])
-
-
-def _parse_drifts(name: str, value: Drifts) -> tuple[MazeDrift, ...]:
-    """Reads one drift or several."""
-    several = isinstance(value, Sequence) and not isinstance(value, str)
-    drifts: Any = value if several else [value]
-    if not drifts:
-        raise ValueError(f"{name} must have at least one drift, got {value!r}")
-    return tuple(parse_part(name, drift, MazeDrift, maze_drifts) for drift in drifts)

@@ -18,18 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from .block_world import BlockWorld
 from .blocks import BoolArray, IntArray, Segments
 from .maze_drifts import MazeDrift
 from .maze_grid import NUM_DIRECTIONS, Grid, pick
 from .maze_saving import MAZE_KEYS, check_mazes, pack_mazes, unpack_mazes
 from .maze_trace import ROWS, STEPS_PER_BLOCK, MazeEpisode, MazeTrace, Moves
 from .mazes import Charts, Mazes
+from .played_world import PlayedWorld
 from .schedules import Schedule
 from .streams import DrawArrays, Draws, FloatArray, Streams
 
 
-class MazeWorld(BlockWorld[MazeTrace, MazeEpisode]):
+class MazeWorld(PlayedWorld[MazeTrace, MazeEpisode]):
     """N mazes with their own random streams and an agent in each, stepped together.
 
     Args:
@@ -43,8 +43,8 @@ class MazeWorld(BlockWorld[MazeTrace, MazeEpisode]):
     """
 
     steps_per_block = STEPS_PER_BLOCK
-    saved: tuple[str, ...] = (*BlockWorld.saved, "position", "last")
-    open_keys: tuple[str, ...] = (*BlockWorld.open_keys, *MAZE_KEYS)
+    saved: tuple[str, ...] = (*PlayedWorld.saved, "position", "last")
+    open_keys: tuple[str, ...] = (*PlayedWorld.open_keys, *MAZE_KEYS)
 
     def __init__(
         self,

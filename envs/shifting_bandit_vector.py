@@ -93,10 +93,6 @@ class ShiftingBanditVector(WorldVectorEnv[BanditSettings, BanditWorld]):
         self._show_step(observations, worlds)
         return observations
 
-    @override
-    def _first_infos(self) -> dict[str, Any]:
-        return self._infos(self._world.row, np.zeros(self.num_envs), self._world.optimal())
-
     def _show_step(self, observations: Observations, worlds: NDArray[np.int64]) -> None:
         """Fills in what observations (n, ...) show of the current step: time and cue."""
         world, horizon = self._world, self.settings.max_episode_steps

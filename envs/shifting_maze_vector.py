@@ -83,7 +83,7 @@ class ShiftingMazeVector(WorldVectorEnv[MazeSettings, MazeWorld]):
     def _first_infos(self) -> dict[str, Any]:
         if self.render_mode is not None:
             self._mazes, self._before, self._after = self._look()
-        return self._infos(self._world.row, np.zeros(self.num_envs), self._world.optimal())
+        return super()._first_infos()
 
     def _show_time(self, observations: Observations, worlds: NDArray[np.int64]) -> None:
         world, scale = self._world, self.settings.time_scale

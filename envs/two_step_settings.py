@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypedDict
 
 import numpy as np
@@ -19,7 +19,7 @@ from .drifts import Drift, Permute, Recur
 from .schedules import Hazard, Schedule
 from .streams import Streams
 from .two_step_world import TwoStepWorld
-from .world_settings import WorldSettings, parse_drift, parse_schedule
+from .world_settings import WorldSettings
 
 NUM_ACTIONS, NUM_STATES = 2, 3
 
@@ -60,11 +60,7 @@ class TwoStepSettings(WorldSettings):
         Raises:
             TypeError, ValueError: An argument, named in the message, is not what it must be.
         """
-        values: dict[str, Any] = dict(arguments)
-        if "schedule" in values:
-            values["schedule"] = parse_schedule("schedule", values["schedule"])
-        if "drift" in values:
-            values["drift"] = parse_drift("drift", values["drift"])
+        values = cls.read_dynamics(arguments)
         if values.get("arms_per_state", 1) != 1:
             values.setdefault("mean_values", None)
         return cls(**values)
@@ -119,15 +115,6 @@ class TwoStepSettings(WorldSettings):
             self.drift,
             streams,
         )
-
-    @override
-    def with_dynamics(self, options: Mapping[str, Any]) -> TwoStepSettings:
-        schedule, drift = self.schedule, self.drift
-        if options.get("schedule") is not None:
-            schedule = parse_schedule("options['schedule']", options["schedule"])
-        if options.get("drift") is not None:
-            drift = parse_drift("options['drift']", options["drift"])
-        return replace(self, schedule=schedule, drift=drift)
 
     @override
     def parse_episode(

@@ -72,7 +72,7 @@ class TwoStepVector(WorldVectorEnv[TwoStepSettings, TwoStepWorld]):
     @override
     def _first_infos(self) -> dict[str, Any]:
         self._before = self._world.place
-        return self._infos(self._world.row, np.zeros(self.num_envs), self._world.optimal())
+        return super()._first_infos()
 
     @override
     def _picture(

@@ -13,14 +13,14 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from .block_world import BlockWorld
 from .options import check_keys
+from .played_world import PlayedWorld
 from .rendering import RENDER_MODES, Picture, check_render_mode
 from .saving import SETTINGS, check_state, pack_text
 from .world_settings import WorldSettings
 
 SettingsT = TypeVar("SettingsT", bound=WorldSettings)
-WorldT = TypeVar("WorldT", bound=BlockWorld[Any, Any])
+WorldT = TypeVar("WorldT", bound=PlayedWorld[Any, Any])
 
 Observation = NDArray[np.float32]
 

@@ -6,6 +6,7 @@ import ast
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -15,8 +16,8 @@ from typing_extensions import Self
 
 from . import drifts, restless, schedules
 from .arguments import assign, check_count, check_flag
-from .block_world import BlockWorld
 from .drifts import Drift
+from .played_world import PlayedWorld
 from .schedules import Schedule
 from .streams import Streams
 
@@ -48,12 +49,33 @@ class WorldSettings(ABC):
         """Space of one observation, a vector of float32."""
 
     @abstractmethod
-    def make_world(self, num_worlds: int, streams: Streams | None = None) -> BlockWorld[Any, Any]:
+    def make_world(self, num_worlds: int, streams: Streams | None = None) -> PlayedWorld[Any, Any]:
         """Worlds of this kind, yet to be seeded (or with ``streams`` of others) and begun."""
 
-    @abstractmethod
+    @classmethod
+    def parse_drift(cls, name: str, value: Any) -> Any:
+        """Reads a drift of this kind of world: of arms, unless it says otherwise."""
+        return parse_drift(name, value)
+
+    @classmethod
+    def read_dynamics(cls, given: Mapping[str, Any], name: str = "{}") -> dict[str, Any]:
+        """What ``given`` holds, with its schedule and drift read; ``name`` is for messages."""
+        values = dict(given)
+        if "schedule" in values:
+            values["schedule"] = parse_schedule(name.format("schedule"), values["schedule"])
+        if "drift" in values:
+            values["drift"] = cls.parse_drift(name.format("drift"), values["drift"])
+        return values
+
     def with_dynamics(self, options: Mapping[str, Any]) -> Self:
         """These settings with the schedule and drift that reset's options set, if any."""
+        given = {k: options[k] for k in ("schedule", "drift") if options.get(k) is not None}
+        values = self.read_dynamics(given, "options['{}']")
+        self.check_replacement(values)
+        return replace(self, **values)  # type: ignore[type-var]
+
+    def check_replacement(self, values: Mapping[str, Any]) -> None:
+        """Raises a ValueError where the schedule or drift in ``values`` cannot replace these."""
 
     @abstractmethod
     def parse_episode(

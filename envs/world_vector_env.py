@@ -15,15 +15,16 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from .arguments import check_count
-from .block_world import NEVER, BlockWorld
+from .block_world import NEVER
 from .options import check_keys, parse_reset_mask, parse_seeds
+from .played_world import PlayedWorld
 from .rendering import RENDER_MODES, Picture, check_render_mode
 from .saving import SETTINGS, check_state, pack_text
 from .vector_infos import final_infos, masked
 from .world_settings import WorldSettings
 
 SettingsT = TypeVar("SettingsT", bound=WorldSettings)
-WorldT = TypeVar("WorldT", bound=BlockWorld[Any, Any])
+WorldT = TypeVar("WorldT", bound=PlayedWorld[Any, Any])
 
 Observations = NDArray[np.float32]
 Play = tuple[Observations, NDArray[np.float64], dict[str, Any]]
@@ -39,8 +40,8 @@ class WorldVectorEnv(
 ):
     """N worlds, stepped together: resets, autoreset modes, episode ends, saving and pictures.
 
-    A kind of world writes :meth:`_play`, :meth:`_first_observations`, :meth:`_first_infos` and
-    :meth:`_picture`, on arrays.
+    A kind of world writes :meth:`_play`, :meth:`_first_observations` and :meth:`_picture`, on
+    arrays.
 
     Args:
         num_envs: N, the number of sub-environments.
@@ -94,9 +95,9 @@ class WorldVectorEnv(
     def _first_observations(self, worlds: NDArray[np.int64]) -> Observations:
         """Observations (n, ...) of ``worlds`` (n,) at the start of their episodes."""
 
-    @abstractmethod
     def _first_infos(self) -> dict[str, Any]:
         """Infos of all worlds at the current step, as a reset returns them (regret 0)."""
+        return self._infos(self._world.row, np.zeros(self.num_envs), self._world.optimal())
 
     @abstractmethod
     def _picture(
