@@ -134,10 +134,11 @@ class BanditSettings(WorldSettings):
         )
 
     @override
-    def check_replacement(self, values: Mapping[str, Any]) -> None:
+    def replaced(self, values: Mapping[str, Any]) -> BanditSettings:
         drift = values.get("drift", self.drift)
         if drift != self.drift and any(isinstance(d, Recur) for d in (drift, self.drift)):
             raise ValueError(f"options['drift'] cannot replace {self.drift} by {drift}")
+        return super().replaced(values)
 
     @override
     def parse_episode(

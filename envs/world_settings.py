@@ -70,12 +70,11 @@ class WorldSettings(ABC):
     def with_dynamics(self, options: Mapping[str, Any]) -> Self:
         """These settings with the schedule and drift that reset's options set, if any."""
         given = {k: options[k] for k in ("schedule", "drift") if options.get(k) is not None}
-        values = self.read_dynamics(given, "options['{}']")
-        self.check_replacement(values)
-        return replace(self, **values)  # type: ignore[type-var]
+        return self.replaced(self.read_dynamics(given, "options['{}']"))
 
-    def check_replacement(self, values: Mapping[str, Any]) -> None:
-        """Raises a ValueError where the schedule or drift in ``values`` cannot replace these."""
+    def replaced(self, values: Mapping[str, Any]) -> Self:
+        """These settings with another schedule or drift; a ValueError where that cannot be."""
+        return replace(self, **values)  # type: ignore[type-var]
 
     @abstractmethod
     def parse_episode(
