@@ -5,7 +5,8 @@ from .config import TrainConfig
 from .memories import MEMORIES, make_memory
 from .memory_policy import MemoryPolicy
 from .memory_ppo import MemoryPPO
-from .play_agent import play_agent
+from .play_agent import Step, episode_returns, play_agent, play_steps
+from .players import FunctionPlayer, ModelPlayer, OraclePlayer, Player, RandomPlayer, as_player
 from .recipes import RECIPES
 from .sb3_vec_env import SB3VecEnv
 from .training import make_agent, train_agent
@@ -16,10 +17,18 @@ __all__ = [
     "HELD_OUT_WORLDS",
     "MEMORIES",
     "RECIPES",
+    "FunctionPlayer",
     "MemoryPPO",
     "MemoryPolicy",
+    "ModelPlayer",
+    "OraclePlayer",
+    "Player",
+    "RandomPlayer",
     "SB3VecEnv",
+    "Step",
     "TrainConfig",
+    "as_player",
+    "episode_returns",
     "load_agent",
     "load_pretrained",
     "load_training_state",
@@ -27,6 +36,7 @@ __all__ = [
     "make_memory",
     "make_vector_env",
     "play_agent",
+    "play_steps",
     "pretrained_names",
     "save_agent",
     "train_agent",

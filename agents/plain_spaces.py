@@ -6,7 +6,7 @@ import numpy as np
 from gymnasium import spaces
 
 if TYPE_CHECKING:
-    from .memory_ppo import MemoryPPO
+    from stable_baselines3.common.base_class import BaseAlgorithm
 
 
 def space_to_plain(space: spaces.Space) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def space_from_plain(data: dict[str, Any]) -> spaces.Space:
 
 
 def check_same_spaces(
-    model: "MemoryPPO", observation_space: spaces.Space, action_space: spaces.Space
+    model: "BaseAlgorithm", observation_space: spaces.Space, action_space: spaces.Space
 ) -> None:
     """Raise a ``ValueError`` if an environment's spaces are not the agent's."""
     for kind, theirs in (("observation_space", observation_space), ("action_space", action_space)):

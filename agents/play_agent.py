@@ -1,4 +1,4 @@
-"""Play a trained agent and record what happened; its weights stay as they are."""
+"""Let somebody play and record what happened; a trained agent's weights stay as they are."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,14 +9,69 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from .bandits.play import PlayRecord
-from .memory_ppo import MemoryPPO
-from .memory_reset import memory_starts
-from .plain_spaces import check_same_spaces
+from .players import Playable, as_player
 from .vector_info import autoreset_mode, transition_info
 
 
+class Step(NamedTuple):
+    """One step of all rows.
+
+    Attributes:
+        actions: (N, ...).
+        rewards: (N,).
+        dones: (N,) rows whose episode ended with this step.
+        info: what the environment said of this step, arrays (N, ...); where an episode ended, not
+            what it says of the next one.
+    """
+
+    actions: NDArray[Any]
+    rewards: NDArray[np.float64]
+    dones: NDArray[np.bool_]
+    info: dict[str, Any]
+
+
+def play_steps(
+    player: Playable,
+    env: VectorEnv,
+    visit: Callable[[Step], bool],
+    *,
+    seed: int | None = None,
+    deterministic: bool = False,
+) -> None:
+    """Reset an environment and step all its rows until ``visit`` has seen enough.
+
+    Args:
+        player: an agent, any other model of stable-baselines3, a
+            :class:`~driftwise.agents.players.Player`, or a function of the observations.
+        env: a vector environment with same-step autoreset.
+        visit: called with every step; False ends the game.
+        seed: seed of ``env.reset`` (sub-environment i gets ``seed + i``) and of the actions; the
+            generators of torch stay as they are.
+        deterministic: take a model's most likely actions instead of samples. PPO trains the policy
+            that samples, and where that one explores, the most likely actions may not.
+
+    Raises:
+        ValueError: if the player was made for other spaces, or the environment does not fit.
+    """
+    if autoreset_mode(env) is not AutoresetMode.SAME_STEP:
+        raise ValueError("env must have same-step autoreset, as make_vector_env gives it")
+    player = as_player(player, deterministic=deterministic)
+    obs, _ = env.reset(seed=seed)
+    player.begin(env, seed)
+    with torch.random.fork_rng():
+        if seed is not None:
+            torch.manual_seed(seed)
+        going = True
+        while going:
+            actions = player.act(obs)
+            obs, rewards, terminated, truncated, info = env.step(actions)
+            dones = terminated | truncated
+            player.observe(rewards, dones, info)
+            going = visit(Step(actions, rewards, dones, transition_info(info, dones)))
+
+
 def play_agent(
-    model: MemoryPPO,
+    player: Playable,
     env: VectorEnv,
     *,
     num_episodes: int = 1,
@@ -26,22 +81,20 @@ def play_agent(
     """Let an agent play whole episodes and record its regret, as for the classic policies.
 
     Args:
-        model: the agent; its ``memory_reset`` decides whether it remembers earlier episodes.
+        player: as in :func:`play_steps`.
         env: a vector environment with same-step autoreset, episodes of one length, and ``regret``
             and ``changed`` in its info.
         num_episodes: episodes of each sub-environment.
-        seed: seed of ``env.reset`` (sub-environment i gets ``seed + i``) and of the actions; the
-            generators of torch stay as they are.
-        deterministic: take the most likely actions instead of samples. PPO trains the policy that
-            samples, and where that one explores, the most likely actions may not.
+        seed: as in :func:`play_steps`.
+        deterministic: as in :func:`play_steps`.
 
     Raises:
-        ValueError: if the agent was made for other spaces, or the environment does not fit.
+        ValueError: if the player was made for other spaces, or the environment does not fit.
     """
     columns = []
     episodes = 0
 
-    def visit(step: _Step) -> bool:
+    def visit(step: Step) -> bool:
         nonlocal episodes
         if missing := {"regret", "changed"} - step.info.keys():
             raise ValueError(f"env must give {sorted(missing)} in its step info")
@@ -51,12 +104,12 @@ def play_agent(
         episodes += bool(step.dones.all())
         return episodes < num_episodes
 
-    _play(model, env, seed, deterministic, visit)
+    play_steps(player, env, visit, seed=seed, deterministic=deterministic)
     return PlayRecord(*(np.stack(column, axis=1) for column in zip(*columns, strict=True)))
 
 
 def episode_returns(
-    model: MemoryPPO,
+    player: Playable,
     env: VectorEnv,
     *,
     num_episodes: int = 1,
@@ -71,45 +124,11 @@ def episode_returns(
     returns = np.zeros((env.num_envs, num_episodes + 1))  # the last column is not wanted
     rows, episode = np.arange(env.num_envs), np.zeros(env.num_envs, dtype=np.int64)
 
-    def visit(step: _Step) -> bool:
+    def visit(step: Step) -> bool:
         nonlocal episode
         returns[rows, episode] += step.rewards
         episode = np.minimum(episode + step.dones, num_episodes)
         return bool(episode.min() < num_episodes)
 
-    _play(model, env, seed, deterministic, visit)
+    play_steps(player, env, visit, seed=seed, deterministic=deterministic)
     return returns[:, :num_episodes]
-
-
-class _Step(NamedTuple):
-    actions: NDArray[Any]
-    rewards: NDArray[np.float64]
-    dones: NDArray[np.bool_]
-    info: dict[str, Any]
-
-
-def _play(
-    model: MemoryPPO,
-    env: VectorEnv,
-    seed: int | None,
-    deterministic: bool,
-    visit: Callable[[_Step], bool],
-) -> None:
-    """Step all sub-environments until ``visit``, called with every step, returns False."""
-    check_same_spaces(model, env.single_observation_space, env.single_action_space)
-    if autoreset_mode(env) is not AutoresetMode.SAME_STEP:
-        raise ValueError("env must have same-step autoreset, as make_vector_env gives it")
-    obs, _ = env.reset(seed=seed)
-    starts = np.ones(env.num_envs, dtype=bool)
-    state: Any = None
-    with torch.random.fork_rng():
-        if seed is not None:
-            torch.manual_seed(seed)
-        going = True
-        while going:
-            # `model.predict` without its copies of the state, most of the time with many rows.
-            actions, state = model.policy.predict(obs, state, starts, deterministic, in_place=True)
-            obs, rewards, terminated, truncated, info = env.step(actions)
-            dones = terminated | truncated
-            starts = memory_starts(model.memory_reset, dones, info.get("trial_start"))
-            going = visit(_Step(actions, rewards, dones, transition_info(info, dones)))

@@ -1,0 +1,149 @@
+"""Everybody who can play a vector environment: agents, oracles, and whoever else wants to."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from .memory_ppo import MemoryPPO
+from .memory_reset import memory_starts
+from .plain_spaces import check_same_spaces
+
+
+class Player(ABC):
+    """Somebody who chooses the actions of all rows of a vector environment.
+
+    A game is ``begin(env, seed)``, then ``act(obs)`` and ``observe(...)`` in turn. Your own player
+    needs ``act`` alone if it needs no memory.
+    """
+
+    def begin(self, env: VectorEnv, seed: int | None) -> None:  # noqa: B027
+        """Get ready for new episodes in all rows of ``env``, which was just reset.
+
+        Args:
+            env: the environment.
+            seed: seed of the player's own random numbers; None: any.
+
+        Raises:
+            ValueError: if the player cannot play this environment.
+        """
+
+    @abstractmethod
+    def act(self, obs: Any) -> NDArray[Any]:
+        """Actions of all rows, (N, ...), for a batch of observations."""
+
+    def observe(  # noqa: B027
+        self, rewards: NDArray[np.float64], dones: NDArray[np.bool_], info: dict[str, Any]
+    ) -> None:
+        """See what the last actions led to.
+
+        Args:
+            rewards: (N,).
+            dones: (N,) rows whose episode just ended: their next observation starts another.
+            info: what the environment said, as arrays (N, ...).
+        """
+
+
+class ModelPlayer(Player):
+    """A model of stable-baselines3, with or without a memory.
+
+    Args:
+        model: a :class:`MemoryPPO`, whose ``memory_reset`` decides whether it remembers earlier
+            episodes, or any other model, which forgets at the start of an episode.
+        deterministic: take the most likely actions instead of samples. PPO trains the policy that
+            samples, and where that one explores, the most likely actions may not.
+    """
+
+    def __init__(self, model: BaseAlgorithm, *, deterministic: bool = False) -> None:
+        self.model, self.deterministic = model, deterministic
+
+    def begin(self, env: VectorEnv, seed: int | None) -> None:
+        """See :meth:`Player.begin`; actions are sampled with torch's own generator."""
+        check_same_spaces(self.model, env.single_observation_space, env.single_action_space)
+        self._state: Any = None
+        self._starts = np.ones(env.num_envs, dtype=bool)
+
+    def act(self, obs: Any) -> NDArray[Any]:
+        """See :meth:`Player.act`."""
+        arguments = (obs, self._state, self._starts, self.deterministic)
+        if isinstance(self.model, MemoryPPO):
+            # `model.predict` without its copies of the state, most of the time with many rows.
+            actions, self._state = self.model.policy.predict(*arguments, in_place=True)
+        else:
+            actions, self._state = self.model.predict(*arguments)
+        return actions
+
+    def observe(
+        self, rewards: NDArray[np.float64], dones: NDArray[np.bool_], info: dict[str, Any]
+    ) -> None:
+        """See :meth:`Player.observe`."""
+        mode = getattr(self.model, "memory_reset", "episode")
+        self._starts = memory_starts(mode, dones, info.get("trial_start"))
+
+
+class RandomPlayer(Player):
+    """Uniformly random actions."""
+
+    def begin(self, env: VectorEnv, seed: int | None) -> None:
+        """See :meth:`Player.begin`."""
+        self._space = env.action_space
+        self._space.seed(seed)
+
+    def act(self, obs: Any) -> NDArray[Any]:
+        """See :meth:`Player.act`."""
+        return np.asarray(self._space.sample())
+
+
+class OraclePlayer(Player):
+    """The optimal actions, as the environment itself gives them with ``optimal_actions()``."""
+
+    def begin(self, env: VectorEnv, seed: int | None) -> None:
+        """See :meth:`Player.begin`."""
+        if not hasattr(env.unwrapped, "optimal_actions"):
+            raise ValueError(f"env must have optimal_actions() for an oracle, got {env}")
+        self._env: Any = env.unwrapped
+
+    def act(self, obs: Any) -> NDArray[Any]:
+        """See :meth:`Player.act`."""
+        return self._env.optimal_actions()
+
+
+class FunctionPlayer(Player):
+    """A function of the observations."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+    def act(self, obs: Any) -> NDArray[Any]:
+        """See :meth:`Player.act`."""
+        return np.asarray(self.function(obs))
+
+
+Playable = Player | BaseAlgorithm | Callable[[Any], Any]
+"""What :func:`as_player` takes."""
+
+
+def as_player(playable: Playable, *, deterministic: bool = False) -> Player:
+    """A player, a model of stable-baselines3, or a function of the observations, as a player.
+
+    Args:
+        playable: any of the three.
+        deterministic: for a model, see :class:`ModelPlayer`.
+
+    Raises:
+        ValueError: if it is none of them.
+    """
+    if isinstance(playable, Player):
+        return playable
+    if isinstance(playable, BaseAlgorithm):
+        return ModelPlayer(playable, deterministic=deterministic)
+    if callable(playable):
+        return FunctionPlayer(playable)
+    raise ValueError(
+        "player must be a Player, a model of stable-baselines3 or a function of the observations, "
+        f"got {playable!r}"
+    )
