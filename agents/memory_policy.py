@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from ..memory.state import State, map_state
 from .memories import MemoryFactory, make_memory
+from .value_head import ValueHead
 
 Observation = Tensor | dict[str, Tensor]
 
@@ -111,8 +112,8 @@ class MemoryPolicy(BasePolicy):
             actor = self.action_dist.proba_distribution_net(size)  # type: ignore[assignment]
         assert isinstance(actor, nn.Linear)
         self.actor = actor
-        self.critic = nn.Linear(size, 1)
-        # Near-uniform first actions, and values near zero.
+        self.critic = ValueHead(size)
+        # Near-uniform first actions.
         nn.init.orthogonal_(self.actor.weight, 0.01)
         nn.init.zeros_(self.actor.bias)
         self.optimizer = optimizer_class(
@@ -143,7 +144,7 @@ class MemoryPolicy(BasePolicy):
         hidden, state = self.memory.step(encoded, state, start, in_place=in_place)
         distribution = self._distribution(hidden)
         actions = distribution.get_actions(deterministic=deterministic)
-        values = self.critic(hidden).squeeze(-1)
+        values = self.critic(hidden)
         return Decision(actions, values, distribution.log_prob(actions), state)
 
     def predict_values(
@@ -151,7 +152,7 @@ class MemoryPolicy(BasePolicy):
     ) -> Tensor:
         """Values (N,) of observations that follow the memory state; the state stays as it is."""
         encoded = self.encoder(self.extract_features(observation, self.features_extractor))
-        return self.critic(self.memory.step(encoded, state, start)[0]).squeeze(-1)
+        return self.critic(self.memory.step(encoded, state, start)[0])
 
     def evaluate_actions(
         self,

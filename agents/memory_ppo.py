@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -46,7 +45,7 @@ class MemoryPPO(OnPolicyAlgorithm):
         clip_range: clipping of the probability ratio, or a function of the remaining progress.
         normalize_advantage: standardise the advantages of each minibatch.
         ent_coef: weight of the entropy bonus, or a function of the remaining progress.
-        vf_coef: weight of the value loss.
+        vf_coef: weight of the value loss, the share of the returns' variance that is unexplained.
         max_grad_norm: largest norm of a gradient.
         target_kl: stop the epochs of a rollout at 1.5 times this divergence.
         memory_reset: when the memory forgets. ``"episode"``: where an episode starts. ``"trial"``:
@@ -370,6 +369,7 @@ class MemoryPPO(OnPolicyAlgorithm):
         self._update_learning_rate(self.policy.optimizer)
         clip_range = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
         ent_coef = self.ent_coef(self._current_progress_remaining)  # type: ignore[operator]
+        self.policy.critic.observe(self.rollout_buffer.returns)
         history: list[Tensor] = []
         for _ in range(self.n_epochs):
             self._n_updates += 1
@@ -420,7 +420,7 @@ class MemoryPPO(OnPolicyAlgorithm):
         ratio = log_ratio.exp()
         clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
         policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
-        value_loss = F.mse_loss(values, batch.returns)
+        value_loss = self.policy.critic.loss(values, batch.returns)
         # The sampled surprise stands in where the entropy has no closed form.
         entropy_loss = log_prob.mean() if entropy is None else -entropy.mean()
         loss = policy_loss + ent_coef * entropy_loss + self.vf_coef * value_loss
