@@ -10,6 +10,7 @@ import time
 
 from .cells import SKIPPED, Cell, SkipCell, compute_cell, import_result
 
+
 def _die_with(parent: int) -> None:
     """End this process when its parent has ended: nobody would wait for the cell any more."""
     while os.getppid() == parent:

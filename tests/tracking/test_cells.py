@@ -64,7 +64,11 @@ def test_run_computes_what_is_missing(result: Result, tmp_path: Path) -> None:
     assert cell["metrics"] == local and cell["metrics"]["worst"] == float("inf")
     assert cell["extra"] == {"curve": [local["score"], 0.5], "note": "gru on default"}
     assert cell["config"] == {"lr": 0.1} and len(cell["config_hash"]) == 16
-    assert cell["wall_s"] >= 0 and {"numpy", "pip"} <= cell["versions"].keys() and "kind" in cell["machine"]
+    assert (
+        cell["wall_s"] >= 0
+        and {"numpy", "pip"} <= cell["versions"].keys()
+        and "kind" in cell["machine"]
+    )
     assert [c["seed"] for c in load_cells(result)] == [0, 0, 0, 1, 1, 1]
     table = build_result(load_cells(result), name="toy", command="c", protocol="p")["table"]
     entry = next(e for e in table if (e["row"], e["metric"]) == ("gru", "score"))
