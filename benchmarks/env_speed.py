@@ -2,10 +2,10 @@
 
     taskset -c 1 driftwise results run env_speed --jobs 1     # other packages: the extra `peers`
 
-Every cell is a process on one core, which also keeps JAX to one thread; a seed is a repeat. Actions are random and drawn
-beforehand, infos are included. Steps at which a vector environment only resets (NEXT_STEP) take
-time and do not count. Cells of a vector class also measure SyncVectorEnv of the scalar class, as
-``gymnasium.make_vec`` makes it, in turn with it: ``times_sync`` is the ratio.
+Every cell is a process on one core, which also keeps JAX to one thread; a seed is a repeat. Actions
+are random and drawn beforehand, infos are included. Steps at which a vector environment only resets
+(NEXT_STEP) take time and do not count. Cells of a vector class also measure SyncVectorEnv of the
+scalar class, as ``gymnasium.make_vec`` makes it, in turn with it: ``times_sync`` is the ratio.
 """
 
 from __future__ import annotations
