@@ -1,64 +1,114 @@
-"""How fast the environments step: one process, one thread, writes results/env_speed.json.
+"""How fast the environments step: ours, and the nearest of other packages.
 
-    python -m driftwise.benchmarks.env_speed            # full measurement, about 5 minutes
-    python -m driftwise.benchmarks.env_speed --seconds 0.2 --repeats 3 --folder /tmp
+    taskset -c 1 driftwise results run env_speed --jobs 1     # other packages: the extra `peers`
 
-``steps_per_s`` counts environment transitions per second of wall time with random actions drawn
-beforehand, infos included. Steps at which a vector environment only resets (NEXT_STEP) take time
-and do not count. Repeats of all rows are interleaved, so that a busy moment of the machine hits all
-alike. ``times_sync`` is how many times as fast the vector class is as SyncVectorEnv of the scalar
-one, in the same repeat. Values are interquartile means over the repeats, with 95 % bootstrap
-intervals. Rows of other packages are the nearest thing that they have, and not the same task.
+Every cell is a process on one core, which also keeps JAX to one thread; a seed is a repeat. Actions
+are random and drawn beforehand, infos are included. Steps at which a vector environment only resets
+(NEXT_STEP) take time and do not count. Cells of a vector class also measure SyncVectorEnv of the
+scalar class, as ``gymnasium.make_vec`` makes it, in turn with it: ``times_sync`` is the ratio.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
+import statistics
 import time
-from collections.abc import Callable, Iterator
-from importlib import import_module
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+import gymnasium as gym
+import numpy as np
 
-import gymnasium as gym  # noqa: E402
-import numpy as np  # noqa: E402
+from driftwise.envs import (
+    DriftingParameters,
+    DriftingParametersVector,
+    IslandTransport,
+    ShiftingBandit,
+    ShiftingMaze,
+)
+from driftwise.tracking import Result
 
-from driftwise.envs import ShiftingBandit, ShiftingMaze  # noqa: E402
-from driftwise.evaluation import bootstrap_interval, write_result  # noqa: E402
-from driftwise.tracking import machine, versions  # noqa: E402
+from .env_speed_peers import GYMNAX, PACKAGES, PEERS, run_gymnax, run_gymnax_scan
+
+SECONDS = 0.2  # of one measurement
+ROUNDS = 5  # measurements of a cell, after one to warm up
 
 SCALAR = "scalar"
-WORLDS: dict[str, Callable[[], gym.Env[Any, Any]]] = {
-    "ShiftingBandit": ShiftingBandit,
-    "ShiftingMaze": ShiftingMaze,
+SIZES = {f"num_envs_{size}": size for size in (1, 8, 64, 1024)}
+LARGEST = list(SIZES)[-1]
+
+# CartPole whose gravity wanders at every step.
+DRIFT: dict[str, Any] = {
+    "ranges": {"gravity": (5.0, 15.0)},
+    "schedule": "Never()",
+    "drift": "RandomWalk(0.01)",
 }
+
+Run = Callable[[float], float]  # seconds to measure -> transitions per second
+Env = gym.Env[Any, Any]
+VectorEnv = gym.vector.VectorEnv[Any, Any, Any]
+
+
+class World(NamedTuple):
+    """One environment, made in three ways; the latter two take the number of environments."""
+
+    scalar: Callable[[], Env]
+    vector: Callable[[int], VectorEnv]
+    sync: Callable[[int], VectorEnv]
+
+
+def _registered(scalar: Callable[[], Env]) -> World:
+    env_id = f"driftwise/{scalar.__name__}-v0"
+    vector = partial(gym.make_vec, env_id)
+    return World(scalar, vector, partial(vector, vectorization_mode="sync"))
+
+
+def _drifting(env: Env) -> DriftingParameters:
+    return DriftingParameters(env, **DRIFT)
+
+
+def _cartpole(num_envs: int) -> VectorEnv:
+    mode = gym.VectorizeMode.VECTOR_ENTRY_POINT
+    return gym.make_vec("CartPole-v1", num_envs, vectorization_mode=mode)
+
+
+WORLDS = {
+    "ShiftingBandit": _registered(ShiftingBandit),
+    "ShiftingMaze": _registered(ShiftingMaze),
+    "IslandTransport": _registered(IslandTransport),
+    "DriftingCartPole": World(
+        lambda: _drifting(gym.make("CartPole-v1")),
+        lambda num_envs: DriftingParametersVector(_cartpole(num_envs), **DRIFT),
+        partial(gym.make_vec, "CartPole-v1", vectorization_mode="sync", wrappers=[_drifting]),
+    ),
+    # Does not drift: what the wrapper costs is the difference.
+    "gymnasium_CartPole": World(
+        lambda: gym.make("CartPole-v1"),
+        _cartpole,
+        partial(gym.make_vec, "CartPole-v1", vectorization_mode="sync"),
+    ),
+}
+SYNC = {f"{row}_SyncVectorEnv": world for row, world in WORLDS.items()}
 PRESETS = (
     "RecurringBandit",
     "RestlessBandit",
     "ReactiveBandit",
     "RottingBandit",
+    "TwoStep",
     "StationaryMaze",
     "RedrawnMaze",
     "PermutedMaze",
     "BlockedMaze",
 )
-PACKAGES = ("driftwise", "numpy", "gymnasium", "popgym", "minigrid", "river")
-
-Run = Callable[[float], float]  # seconds to measure -> transitions per second
-Speeds = dict[tuple[str, str], list[float]]  # (row, setting) -> transitions per second by repeat
 
 
-def run_scalar(env: gym.Env[Any, Any]) -> Run:
+def run_scalar(env: Env) -> Run:
     """A single environment, reset where an episode ends."""
     env.action_space.seed(0)
     actions = [env.action_space.sample() for _ in range(1000)]
+    env.reset(seed=0)
 
-    def run(seconds: float) -> float:
-        env.reset(seed=0)
+    def measure(seconds: float) -> float:
         count, begin = 0, time.perf_counter()
         while (elapsed := time.perf_counter() - begin) < seconds:
             for action in actions:
@@ -68,138 +118,81 @@ def run_scalar(env: gym.Env[Any, Any]) -> Run:
             count += len(actions)
         return count / elapsed
 
-    return run
+    return measure
 
 
-def run_vector(envs: gym.vector.VectorEnv[Any, Any, Any]) -> Run:
+def run_vector(envs: VectorEnv) -> Run:
     """A vector environment; its resetting steps are not counted."""
     envs.action_space.seed(0)
     actions = [envs.action_space.sample() for _ in range(100)]
+    envs.reset(seed=0)
 
-    def run(seconds: float) -> float:
-        envs.reset(seed=0)
-        done = np.zeros(envs.num_envs, dtype=bool)
-        count, begin = 0, time.perf_counter()
+    def measure(seconds: float) -> float:
+        ends, begin = [], time.perf_counter()
         while (elapsed := time.perf_counter() - begin) < seconds:
             for action in actions:
-                resetting = int(np.count_nonzero(done))
                 _, _, terminated, truncated, _ = envs.step(action)
-                done = terminated | truncated
-                count += envs.num_envs - resetting
-        return count / elapsed
+                ends.append((terminated, truncated))
+        # The step after an end only resets.
+        resets = sum(int(np.count_nonzero(a | b)) for a, b in ends)
+        return (len(ends) * envs.num_envs - resets) / elapsed
 
-    return run
-
-
-def sync_row(world: str) -> str:
-    """Row of SyncVectorEnv of a world's scalar class."""
-    return f"{world}_SyncVectorEnv"
+    return measure
 
 
-def contestants(sizes: list[int]) -> Iterator[tuple[str, str, Run]]:
-    """Row, setting and what to measure: ours first, then what is near it and installed."""
-    for world, make in WORLDS.items():
-        env_id = f"driftwise/{world}-v0"
-        yield world, SCALAR, run_scalar(make())
-        yield f"{world}_gym.make", SCALAR, run_scalar(gym.make(env_id))
-        for size in sizes:
-            sync = gym.make_vec(env_id, size, vectorization_mode="sync")
-            yield sync_row(world), f"num_envs_{size}", run_vector(sync)
-            yield world, f"num_envs_{size}", run_vector(gym.make_vec(env_id, size))
-    for preset in PRESETS:
-        envs = gym.make_vec(f"driftwise/{preset}-v0", sizes[-1])
-        yield preset, f"num_envs_{sizes[-1]}", run_vector(envs)
-    yield "gymnasium_CartPole", SCALAR, run_scalar(gym.make("CartPole-v1"))
-    for size in sizes:
-        cartpole = gym.make_vec(
-            "CartPole-v1", size, vectorization_mode=gym.VectorizeMode.VECTOR_ENTRY_POINT
-        )
-        yield "gymnasium_CartPole", f"num_envs_{size}", run_vector(cartpole)
-    yield from peers()
+def contestants(row: str, setting: str) -> list[Run]:
+    """What a cell measures: its own environment, and SyncVectorEnv of it where that is asked."""
+    if row in PEERS:
+        return [run_scalar(PEERS[row]())]
+    if row in GYMNAX:
+        env_id, scan = GYMNAX[row]
+        run = run_gymnax_scan if scan else run_gymnax
+        return [run(env_id, SIZES.get(setting))]
+    if row in PRESETS:
+        return [run_vector(gym.make_vec(f"driftwise/{row}-v0", SIZES[setting]))]
+    if row in SYNC:
+        return [run_vector(SYNC[row].sync(SIZES[setting]))]
+    world = WORLDS[row]
+    if setting == SCALAR:
+        return [run_scalar(world.scalar())]
+    return [run_vector(make(SIZES[setting])) for make in (world.vector, world.sync)]
 
 
-def peers() -> Iterator[tuple[str, str, Run]]:
-    """Bandits, mazes and memory tasks of other packages, where these are installed."""
-    for package, module, name, arguments in (
-        ("popgym", "popgym.envs.multiarmed_bandit", "MultiarmedBanditEasy", {}),
-        ("minigrid", "minigrid.envs", "MemoryEnv", {"size": 7}),
-        ("river", "river.bandit.envs", "KArmedTestbed", {}),
-    ):
-        try:
-            make = getattr(import_module(module), name)
-        except ImportError:
-            print(f"{package}: not installed, left out")
-            continue
-        yield f"{package}_{name}", SCALAR, run_scalar(make(**arguments))
+def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
+    """Measure one contestant, and where there is one, its rival in turn with it."""
+    runs = contestants(row, setting)
+    rounds = [[measure(SECONDS) for measure in runs] for _ in range(ROUNDS + 1)][1:]
+    metrics = {"steps_per_s": statistics.median(speeds[0] for speeds in rounds)}
+    if len(runs) > 1:
+        metrics["times_sync"] = statistics.median(ours / sync for ours, sync in rounds)
+    return metrics
 
 
-def measure(sizes: list[int], seconds: float, repeats: int) -> Speeds:
-    """Speeds of all contestants, in turn in every repeat, after one round to warm up."""
-    runs = {(row, setting): run for row, setting, run in contestants(sizes)}
-    speeds: Speeds = {key: [] for key in runs}
-    for repeat in range(repeats + 1):
-        for key, run in runs.items():
-            speeds[key].append(run(seconds))
-        print(f"round {repeat} of {repeats}", flush=True)
-    return {key: measured[1:] for key, measured in speeds.items()}
+def config(row: str, setting: str) -> Mapping[str, Any] | None:
+    """What decides the numbers of a cell; None where the row has no such setting."""
+    if row in PRESETS and setting != LARGEST:
+        return None
+    if row in PEERS and setting != SCALAR:
+        return None
+    if setting == SCALAR and (row in SYNC or (row in GYMNAX and GYMNAX[row].scan)):
+        return None
+    return {"seconds": SECONDS, "rounds": ROUNDS, "version": 1}
 
 
-def make_table(speeds: Speeds) -> list[dict[str, Any]]:
-    """The result's entries: speeds, and ratios within a repeat."""
-    samples = {(*key, "steps_per_s"): values for key, values in speeds.items()}
-    for (row, setting), fast in speeds.items():
-        slow = speeds.get((sync_row(row), setting))
-        if slow is not None:
-            ratios = [ours / sync for ours, sync in zip(fast, slow, strict=True)]
-            samples[row, setting, "times_sync"] = ratios
-    return [
-        {
-            "row": row,
-            "setting": setting,
-            "metric": metric,
-            **bootstrap_interval(values, "iqm")._asdict(),
-        }
-        for (row, setting, metric), values in samples.items()
-    ]
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Parses the command line, measures, prints and writes."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--seconds", type=float, default=1.0, help="per row and repeat")
-    parser.add_argument("--repeats", type=int, default=7, help="after one round of warming up")
-    parser.add_argument(
-        "--num-envs", type=int, nargs="+", default=[1, 8, 64, 1024], help="sizes to measure"
-    )
-    parser.add_argument("--folder", type=Path, default=Path("results"), help="of env_speed.json")
-    args = parser.parse_args(arguments)
-    if args.seconds <= 0 or args.repeats < 1 or min(args.num_envs) < 1:
-        parser.error("--seconds, --repeats and --num-envs must be positive")
-    if not args.folder.is_dir():
-        parser.error(f"--folder must be a folder, got {args.folder}")
-    table = make_table(measure(args.num_envs, args.seconds, args.repeats))
-    for entry in table:
-        digits = 0 if entry["metric"] == "steps_per_s" else 1
-        value, low, high = (f"{entry[key]:,.{digits}f}" for key in ("value", "low", "high"))
-        print(
-            f"{entry['row']:30s} {entry['setting']:14s} {entry['metric']:12s}"
-            f"{value:>12s}  [{low}, {high}]"
-        )
-    result = {
-        "name": "env_speed",
-        "command": "python -m driftwise.benchmarks.env_speed "
-        f"--seconds {args.seconds:g} --repeats {args.repeats} "
-        f"--num-envs {' '.join(map(str, args.num_envs))}",
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": machine(),
-        "versions": versions(PACKAGES),
-        "protocol": " ".join((__doc__ or "").split("\n\n", 2)[2].split()),
-        "statistic": "iqm over repeats, 95 % expanded percentile bootstrap",
-        "seeds": [0],
-        "table": table,
-    }
-    print(write_result(result, args.folder))
-
-
-if __name__ == "__main__":
-    main()
+RESULT = Result(
+    name="env_speed",
+    command="taskset -c 1 driftwise results run env_speed --jobs 1",
+    protocol="Environment transitions per second of wall time on one core, infos included, with "
+    "random actions drawn beforehand; resetting steps of vector environments take time and do not "
+    f"count. Median of {ROUNDS} measurements of {SECONDS} s. times_sync: ratio to SyncVectorEnv of "
+    "the scalar class, measured in turn with it. Repeats in place of seeds. Rows of other packages "
+    "are the nearest that they have, not the same task. gymnax on the CPU: _python waits for the "
+    "observations of each step, compiled for all environments at once, as an agent in Python "
+    "must; _scan compiles 100 steps into one call.",
+    rows=[*WORLDS, *SYNC, *PRESETS, *PEERS, *GYMNAX],
+    settings=[SCALAR, *SIZES],
+    seeds=list(range(5)),
+    run=run,
+    config=config,
+    packages=PACKAGES,
+)

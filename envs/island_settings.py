@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from typing_extensions import Unpack, override
 
 from .arguments import assign, check_count, check_flag, check_nonnegative, check_positive
-from .island_graphs import SPLITS, Graphs, draw_graphs
+from .island_graphs import SPLITS, Graphs, draw_graphs, list_graphs
 from .island_world import IslandEpisode, IslandWorld
 from .options import parse_change_times, parse_integers
 from .schedules import Never, Schedule
@@ -104,6 +104,11 @@ class IslandSettings(WorldSettings):
     def graphs(self) -> Graphs:
         """The graphs of the split."""
         return draw_graphs(self.split, self.num_islands, self.num_transports, self.num_graphs)
+
+    @property
+    def listed_graphs(self) -> list[Any]:
+        """Their parts as lists, shared by all environments."""
+        return list_graphs(self.split, self.num_islands, self.num_transports, self.num_graphs)
 
     @property
     @override

@@ -162,7 +162,7 @@ class IslandTransport(WorldEnv[IslandSettings, IslandWorld]):
         self._islands, self._bias = settings.num_islands, settings.bias_index
         self._size = int(np.prod(self.observation_space.shape or ()))
         self._others = settings.num_islands - 1
-        self._links, self._steps, self._optimal = (part.tolist() for part in settings.graphs)
+        self._links, self._steps, self._optimal = settings.listed_graphs
 
     # ------------------------------------------------------------------ inside
 

@@ -133,13 +133,12 @@ class MazeSettings(WorldSettings):
         return spaces.Box(low, high, dtype=np.float32)
 
     def observation_rows(self) -> NDArray[np.float32]:
-        """Observations (512 * 5, size) yet without reward and time.
+        """Observations (512 * 4, size) yet without reward and time.
 
-        Row 5 * v + a + 1 shows the view v (:meth:`~.maze_grid.Grid.views`) after action a; row
-        5 * v that at the start of an episode.
+        Row 4 * v + a shows the view v (:meth:`~.maze_grid.Grid.views`) after action a.
         """
-        rows = np.zeros((512, NUM_DIRECTIONS + 1, *self.observation_space().shape), np.float32)
+        rows = np.zeros((512, NUM_DIRECTIONS, *self.observation_space().shape), np.float32)
         rows[..., VIEW] = (np.arange(512)[:, None, None] >> np.arange(9)) & 1
         rows[..., BIAS] = 1.0
-        rows[:, 1:, ACTION] = np.eye(NUM_DIRECTIONS)
+        rows[..., ACTION] = np.eye(NUM_DIRECTIONS)
         return rows.reshape(-1, rows.shape[-1])

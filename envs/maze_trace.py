@@ -69,13 +69,11 @@ class Moves(NamedTuple):
     Attributes:
         cell: Where the move led.
         hit: Whether that is the goal.
-        bumped: Whether a wall stopped it.
         regret: Steps lost: 1 + steps to the goal after the move - steps to it before.
         optimal: An action that would have lost none, the first of those.
     """
 
     cell: IntArray
     hit: BoolArray
-    bumped: BoolArray
     regret: FloatArray
     optimal: IntArray

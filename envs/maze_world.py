@@ -73,7 +73,8 @@ class MazeWorld(PlayedWorld[MazeTrace, MazeEpisode]):
         )
         self.leaps = grid.leaps()
         self.position = np.full(num_worlds, grid.centre)
-        self.view = np.zeros(num_worlds, dtype=np.int16)  # what each agent sees (Charts.view)
+        # What each agent sees (Charts.view), as the row of tables by view and direction.
+        self.scene = np.zeros(num_worlds, dtype=np.int64)
         self.last = np.zeros(num_worlds, dtype=np.int64)  # slot of the last maze of the block
         self.mazes = Mazes.published(grid, num_worlds).take((slice(None), None))
         self.charts = Charts.zeros((num_worlds, 1), grid)
@@ -93,13 +94,12 @@ class MazeWorld(PlayedWorld[MazeTrace, MazeEpisode]):
         here = slot * cells
         before = here + self.position
         direction = mazes.directions.take(slot * NUM_DIRECTIONS + actions)
-        cell = self.position + self.leaps.take(self.view * NUM_DIRECTIONS + direction)
+        cell = self.position + self.leaps.take(self.scene + direction)
         hit = cell == mazes.goal.take(slot)
         steps_left = charts.steps.take(here + cell)
         steps_left[hit] = 0
         regret = 1.0 + (steps_left - charts.steps.take(before))
         optimal = charts.optimal.take(before).astype(np.int64)
-        bumped = cell == self.position
         if self.stepwise:
             # Every action that loses nothing counts as the optimal one.
             self._change(self._react(actions, np.where(regret == 0.0, actions, optimal)), row)
@@ -112,15 +112,14 @@ class MazeWorld(PlayedWorld[MazeTrace, MazeEpisode]):
         if self.moves_walls:
             leaves = hit | mazes.walls.take(here + cell)
         position = cell
-        worlds = np.flatnonzero(leaves)
+        worlds = leaves.nonzero()[0]
         if len(worlds):
             position = cell.copy()
-            free = ~mazes.walls.reshape(-1, cells)[slot[worlds]]
-            free[np.arange(len(worlds)), mazes.goal.take(slot[worlds])] = False
-            position[worlds] = pick(free, trace.landing[row, worlds])
+            place = (trace.landing[row, worlds] * charts.places.take(slot[worlds])).astype(np.int64)
+            position[worlds] = charts.landing.take(here[worlds] + place)
         self.position = position
-        self.view = charts.view.take(here + position)
-        return Moves(cell, hit, bumped, regret, optimal)
+        self.scene = self._scenes(here + position)
+        return Moves(cell, hit, regret, optimal)
 
     @override
     def optimal(self) -> IntArray:
@@ -130,6 +129,11 @@ class MazeWorld(PlayedWorld[MazeTrace, MazeEpisode]):
         """Cells of the agents among all N * M * C, (N,)."""
         slot = self.first_slot + self.trace.slot[self.row]
         return slot * self.grid.cells + self.position
+
+    def _scenes(self, here: IntArray) -> IntArray:
+        """What is seen from cells ``here`` among all N * M * C."""
+        scenes: IntArray = self.charts.view.take(here).astype(np.int64) * NUM_DIRECTIONS
+        return scenes
 
     def now(self) -> Mazes:
         """Copies of the mazes (N, ...) at the current step."""
@@ -167,10 +171,7 @@ class MazeWorld(PlayedWorld[MazeTrace, MazeEpisode]):
             free[np.arange(n), mazes.goal] = False
             position = pick(free, start[:, 0])
         self.position[worlds] = position
-        charts = Charts.of(mazes, grid)
-        self.view[worlds] = charts.view[np.arange(n), position]
         self.mazes.put((worlds, 0), mazes)
-        self.charts.put((worlds, 0), charts)
         self.last[worlds] = 0
 
     @override
@@ -189,9 +190,7 @@ class MazeWorld(PlayedWorld[MazeTrace, MazeEpisode]):
         # The maze of the row at which the block begins is the last of the block before.
         moved = worlds[self.last[worlds] > 0]
         if len(moved):
-            last = (moved, self.last[moved])
-            self.mazes.put((moved, 0), self.mazes.take(last))
-            self.charts.put((moved, 0), self.charts.take(last))
+            self.mazes.put((moved, 0), self.mazes.take((moved, self.last[moved])))
             self.last[moved] = 0
         if self.stepwise:
             trace.context[0], trace.since[0] = context, since
@@ -206,6 +205,10 @@ class MazeWorld(PlayedWorld[MazeTrace, MazeEpisode]):
             trace.slot = segments.count_changes(np.zeros_like(context))
             trace.context = trace.slot + context
             trace.since = segments.steps_since(since)
+        slots = np.nonzero(np.arange(self.mazes.goal.shape[1]) <= self.last[worlds, None])
+        self._chart((worlds[slots[0]], slots[1]))
+        here = self.first_slot[worlds] * self.grid.cells + self.position[worlds]
+        self.scene[worlds] = self._scenes(here)
         return trace
 
     def _draw_mazes(self, worlds: IntArray, counts: IntArray) -> None:
@@ -219,10 +222,11 @@ class MazeWorld(PlayedWorld[MazeTrace, MazeEpisode]):
             mazes = self.mazes.take((worlds[busy], ordinal))
             mazes = self._jump(mazes, uniforms[first[busy] + ordinal])
             self.mazes.put((worlds[busy], ordinal + 1), mazes)
-        index, ordinals = np.nonzero(np.arange(most) < counts[:, None])
-        new = (worlds[index], ordinals + 1)
-        self.charts.put(new, Charts.of(self.mazes.take(new), self.grid))
         self.last[worlds] = counts
+
+    def _chart(self, index: tuple[IntArray, ...]) -> None:
+        """Works out the charts of the mazes at ``index`` (world, slot)."""
+        self.charts.put(index, Charts.of(self.mazes.take(index), self.grid))
 
     def _change(self, changed: BoolArray, row: int) -> None:
         """Changes the mazes of stepwise worlds, which have one slot, after the step of ``row``."""
@@ -230,7 +234,7 @@ class MazeWorld(PlayedWorld[MazeTrace, MazeEpisode]):
         if len(worlds):
             mazes = self._jump(self.mazes.take((worlds, 0)), self.jump_uniforms[row, worlds])
             self.mazes.put((worlds, 0), mazes)
-            self.charts.put((worlds, 0), Charts.of(mazes, self.grid))
+            self._chart((worlds, np.zeros_like(worlds)))
 
     def _jump(self, mazes: Mazes, uniforms: FloatArray) -> Mazes:
         first = 0
@@ -274,5 +278,5 @@ class MazeWorld(PlayedWorld[MazeTrace, MazeEpisode]):
         self._reserve(mazes.goal.shape[1])
         slots = np.nonzero(np.ones_like(mazes.goal))
         self.mazes.put(slots, mazes.take(slots))
-        self.charts.put(slots, Charts.of(mazes.take(slots), self.grid))
-        self.view = self.charts.view.take(self._here())
+        self._chart(slots)
+        self.scene = self._scenes(self._here())

@@ -5,7 +5,7 @@ Letters: ``...`` any axes over mazes, C cells of a maze (see ``maze_grid.py``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ class _Arrays:
 
     def arrays(self) -> list[NDArray[Any]]:
         """The arrays, in the order of the fields."""
-        return [getattr(self, field.name) for field in fields(self)]
+        return list(vars(self).values())
 
     def take(self, index: Any) -> Self:
         """Copies at ``index`` of the leading axes."""
@@ -73,11 +73,15 @@ class Charts(_Arrays):
             there is a wall to bump into, else 2 (out and back).
         optimal: First action of those that lead there fastest, (..., C).
         view: The 3 x 3 cells around each as bits (:meth:`~.maze_grid.Grid.views`), (..., C).
+        landing: Where an agent may land: the free cells but the goal, in order, then 0, (..., C).
+        places: How many these are, (...).
     """
 
     steps: CellArray
     optimal: NDArray[np.int8]
     view: CellArray
+    landing: CellArray
+    places: IntArray
 
     @classmethod
     def zeros(cls, shape: tuple[int, ...], grid: Grid) -> Charts:
@@ -87,6 +91,8 @@ class Charts(_Arrays):
             steps=np.zeros(cells, dtype=np.int16),
             optimal=np.zeros(cells, dtype=np.int8),
             view=np.zeros(cells, dtype=np.int16),
+            landing=np.zeros(cells, dtype=np.int16),
+            places=np.zeros(shape, dtype=np.int64),
         )
 
     @classmethod
@@ -109,4 +115,9 @@ class Charts(_Arrays):
         for action in reversed(range(NUM_DIRECTIONS)):
             leads = closer[everyone, mazes.directions[:, action]]
             np.copyto(optimal, action, where=leads)
-        return cls(steps, optimal, grid.views(mazes.walls))
+        free = ~mazes.walls
+        free[everyone, mazes.goal] = False
+        places, cell = np.count_nonzero(free, axis=1), np.arange(grid.cells)
+        landing = np.zeros(free.shape, dtype=np.int16)
+        landing[cell < places[:, None]] = np.broadcast_to(cell, free.shape)[free]
+        return cls(steps, optimal, grid.views(mazes.walls), landing, places)

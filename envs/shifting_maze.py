@@ -9,7 +9,7 @@ from typing_extensions import Unpack, override
 
 from .maze_grid import NUM_DIRECTIONS
 from .maze_rendering import MazePicture
-from .maze_settings import GOAL_REWARD, REWARD, MazeArguments, MazeSettings
+from .maze_settings import ACTION, GOAL_REWARD, REWARD, MazeArguments, MazeSettings
 from .maze_world import MazeWorld
 from .world_env import Observation, WorldEnv
 
@@ -182,8 +182,9 @@ class ShiftingMaze(WorldEnv[MazeSettings, MazeWorld]):
         if self.render_mode is not None:
             self._take_picture((position, position), -1, 0.0, info)
         observation: Observation = self._observations[
-            self._views[slot][position] * (NUM_DIRECTIONS + 1)
+            self._views[slot][position] * NUM_DIRECTIONS
         ].copy()
+        observation[ACTION] = 0.0
         return observation, info
 
     @override
@@ -219,7 +220,7 @@ class ShiftingMaze(WorldEnv[MazeSettings, MazeWorld]):
             position = self._land(slot, landing) if hit or self._walls[slot][moved] else moved
             self._position = position
         observation: Observation = self._observations[
-            self._views[slot][position] * (NUM_DIRECTIONS + 1) + action + 1
+            self._views[slot][position] * NUM_DIRECTIONS + action
         ].copy()
         observation[REWARD] = reward
         if self._time_scale is not None:

@@ -9,9 +9,8 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from typing_extensions import Unpack, override
 
-from .maze_grid import NUM_DIRECTIONS
 from .maze_rendering import MazePicture
-from .maze_settings import GOAL_REWARD, REWARD, MazeArguments, MazeSettings
+from .maze_settings import ACTION, GOAL_REWARD, REWARD, MazeArguments, MazeSettings
 from .maze_world import MazeWorld
 from .mazes import Mazes
 from .world_vector_env import Observations, Play, WorldVectorEnv
@@ -58,24 +57,25 @@ class ShiftingMazeVector(WorldVectorEnv[MazeSettings, MazeWorld]):
         world, row = self._world, self._world.row
         if self.render_mode is not None:
             self._mazes, self._before, _ = self._look()
+        before = world.position
         moves = world.play(actions)
         self._after = moves.cell
-        rewards = np.where(moves.hit, GOAL_REWARD, 0.0)
+        rewards = np.zeros(self.num_envs)
+        rewards[moves.hit] = GOAL_REWARD
         if self.settings.wall_penalty:
-            rewards -= moves.bumped * self.settings.wall_penalty
+            rewards -= (moves.cell == before) * self.settings.wall_penalty
         infos = self._infos(row, moves.regret, moves.optimal)
         if self.render_mode is not None:
             self._take_pictures(world.everyone, row, actions, rewards, infos)
-        rows = world.view * np.int64(NUM_DIRECTIONS + 1) + actions + 1
-        observations = self._rows.take(rows, axis=0)
+        observations = self._rows.take(world.scene + actions, axis=0)
         observations[:, REWARD] = rewards
         self._show_time(observations, world.everyone)
         return observations, rewards, infos
 
     @override
     def _first_observations(self, worlds: NDArray[np.int64]) -> Observations:
-        views = self._world.view[worlds].astype(np.int64)
-        observations = self._rows.take(views * (NUM_DIRECTIONS + 1), axis=0)
+        observations = self._rows.take(self._world.scene[worlds], axis=0)
+        observations[:, ACTION] = 0.0
         self._show_time(observations, worlds)
         return observations
 

@@ -2,7 +2,7 @@
 
 from .atomic import atomic_folder, make_writable_folder, write_bytes, write_json, write_text
 from .cell_runner import CellsReport, run_cells
-from .cells import Cell, Result, compute_cell, import_result, load_cell, load_cells
+from .cells import Cell, Result, SkipCell, compute_cell, import_result, load_cell, load_cells
 from .checkpoint import CheckpointError, load_checkpoint, load_metadata, save_checkpoint
 from .environment import machine, versions
 from .metrics import read_metrics
@@ -15,6 +15,7 @@ __all__ = [
     "CheckpointError",
     "Result",
     "RunFolder",
+    "SkipCell",
     "atomic_folder",
     "compute_cell",
     "import_result",

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from .cells import Cell, compute_cell, import_result
+from .cells import SKIPPED, Cell, SkipCell, compute_cell, import_result
 
 
 def _die_with(parent: int) -> None:
@@ -22,7 +22,11 @@ def main(arguments: list[str]) -> None:
     """Compute the cell that the arguments name."""
     target, results, row, setting, seed, parent = arguments
     threading.Thread(target=_die_with, args=(int(parent),), daemon=True).start()
-    compute_cell(import_result(target), Cell(row, setting, int(seed)), results)
+    try:
+        compute_cell(import_result(target), Cell(row, setting, int(seed)), results)
+    except SkipCell as reason:
+        print(reason)
+        sys.exit(SKIPPED)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .atomic import make_writable_folder
-from .cells import Cell, Result, import_result, load_cell
+from .cells import SKIPPED, Cell, Result, import_result, load_cell
 from .lock import FileLock
 
 # Several processes with a pool of threads each get in one another's way, and some reductions
@@ -30,11 +30,13 @@ class CellsReport:
     Attributes:
         present: Cells that were there before.
         finished: Cells that it computed.
+        skipped: Cells that cannot be computed here, with the reason.
         failed: Cells whose process failed, with the last line of its log.
     """
 
     present: list[Cell] = field(default_factory=list)
     finished: list[Cell] = field(default_factory=list)
+    skipped: dict[Cell, str] = field(default_factory=dict)
     failed: dict[Cell, str] = field(default_factory=dict)
 
 
@@ -59,8 +61,9 @@ def run_cells(
     """Compute the missing and stale cells of a result, ``jobs`` at a time.
 
     Each cell is a process with one thread. One that fails leaves its output in
-    ``<logs>/<result>/<cell>.log`` and the others go on; calling again computes it again. Ctrl-C,
-    or the end of this process in any way, ends the cells in progress; finished ones are kept.
+    ``<logs>/<result>/<cell>.log`` and the others go on; calling again computes it again, as it does
+    one that was skipped, for want of a package. Ctrl-C, or the end of this process in any way, ends
+    the cells in progress; finished ones are kept.
 
     Args:
         target: Where the `Result` is defined, as "module:NAME"; the module must be importable by
@@ -101,6 +104,8 @@ def run_cells(
                 for one in [one for one in running if one.process.poll() is not None]:
                     running.remove(one)
                     _conclude(one, result, results, report)
+                    if one.cell in report.skipped:
+                        tqdm.write(f"skipped {one.cell}: {report.skipped[one.cell]}")
                     if one.cell in report.failed:
                         tqdm.write(f"failed {one.cell}: {report.failed[one.cell]} ({one.log})")
                     bar.update()
@@ -138,4 +143,8 @@ def _conclude(one: _Running, result: Result, results: str, report: CellsReport) 
         return
     lines = one.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     ending = f"no cell was written, exit status {one.process.returncode}"
-    report.failed[one.cell] = lines[-1] if lines else ending
+    if one.process.returncode == SKIPPED and lines:
+        report.skipped[one.cell] = lines[-1]
+        one.log.unlink()
+    else:
+        report.failed[one.cell] = lines[-1] if lines else ending

@@ -18,12 +18,19 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from .atomic import make_writable_folder, write_text
-from .environment import machine, versions
+from .environment import PACKAGES, machine, versions
 from .metrics import plain_metrics
 from .plain import NON_FINITE, to_plain
 
 _NAME = re.compile(r"[A-Za-z0-9_.]+(-[A-Za-z0-9_.]+)*")  # "--" separates the parts of a file name
 T = TypeVar("T", str, int)
+
+
+SKIPPED = 3  # exit status of a process that has skipped its cell
+
+
+class SkipCell(Exception):
+    """Raised by a result's ``run`` where a cell cannot be computed here; says what is missing."""
 
 
 class Cell(NamedTuple):
@@ -50,9 +57,11 @@ class Result:
         seeds: Which seeds make it complete.
         run: Called as ``run(row, setting, seed)`` in a process with one thread. Returns the
             metrics, one number per name; what is not a number (curves, texts) is kept as extra.
+            Raises `SkipCell` where something that the cell needs is not installed.
         config: Called as ``config(row, setting)``; returns everything that decides the numbers of
             these cells, in plain data (a version number for code among it), or None where the
             row has no such setting.
+        packages: Packages that the cells name the version of, beside the usual ones.
 
     Raises:
         ValueError: If a name cannot be part of a file name, or one comes twice.
@@ -66,6 +75,7 @@ class Result:
     seeds: Sequence[int]
     run: Callable[[str, str, int], Mapping[str, Any]]
     config: Callable[[str, str], Mapping[str, Any] | None]
+    packages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field, names in (
@@ -178,6 +188,7 @@ def compute_cell(result: Result, cell: Cell, results: str | Path = "results") ->
         date, machine, versions``.
 
     Raises:
+        SkipCell: If something that the cell needs is not installed.
         TypeError: If the result's function returns anything but a dict of numbers and plain data.
         OSError: If the folder is not writable; found out before the work.
     """
@@ -207,7 +218,7 @@ def compute_cell(result: Result, cell: Cell, results: str | Path = "results") ->
         "wall_s": round(wall_s, 3),
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
-        "versions": versions(),
+        "versions": versions((*PACKAGES, *result.packages)),
     }
     plain = to_plain(stored, f"cell {cell}")
     lines = (f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in plain.items())

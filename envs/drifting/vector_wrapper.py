@@ -161,9 +161,9 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
         self._enter(values, anew=True)
         observations, infos = self.env.reset(seed=seed, options=rest)
         self._enter(values, anew=True)
-        infos = merged_info(infos, self.settings.name, self._report())
+        infos = merged_info(infos, self.settings.name, self._report(values))
         self._infos(infos, values, values)
-        return self._show(observations), infos
+        return self._show(observations, values), infos
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Takes a step in each row, in its world as it is now.
@@ -176,18 +176,20 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
         world, name = self._world, self.settings.name
         # In next-step mode, this step resets these rows.
         resets = self._over & (self._mode is AutoresetMode.NEXT_STEP)
-        if resets.any():
+        some_reset = resets.any()
+        if some_reset:
             self._begin_episodes(resets)
             self._start_anew(resets)
         if world.clock == world.next_draw:
             world.draw_due_blocks()
-        values, report = self._values(), self._report()
-        if resets.any():
+        values = self._values()
+        report = self._report(values)
+        if some_reset:
             self._enter(values, anew=False)
         observations, rewards, terminations, truncations, infos = self.env.step(
             self._actions(actions, values)
         )
-        if resets.any() and not self._together:
+        if some_reset and not self._together:
             world.wait(np.flatnonzero(resets))
         world.clock += 1
         over = np.logical_or(terminations, truncations)
@@ -202,14 +204,15 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
             infos |= {"final_info": final, "final_obs": last}
             self._start_anew(over)
             # What describes the rows that ended is their next step.
-            report = mixed(over, self._report(), report)
-            values = np.where(over[:, None], self._values(), values)
+            first = self._values()
+            report = mixed(over, self._report(first), report)
+            values = np.where(over[:, None], first, values)
         self._over = over
         infos = merged_info(infos, name, report)
         ahead = self._values()
         self._enter(ahead, anew=False)
         self._infos(infos, values, ahead)
-        return self._show(observations), rewards, terminations, truncations, infos
+        return self._show(observations, ahead), rewards, terminations, truncations, infos
 
     # ------------------------------------------------------------------ inside
 
@@ -241,26 +244,29 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
         now = self._world.now(rows)
         return np.repeat(now, self.num_envs, axis=0) if self._together else now
 
-    def _report(self) -> dict[str, Any]:
-        """What the infos say of the next step."""
+    def _report(self, values: Values) -> dict[str, Any]:
+        """What the infos say of the next step, with its ``values`` (N, Q)."""
         trace = self._world.trace
         return {
             "context": self._now(trace.context),
             "changed": self._now(trace.changed),
             "steps_since_change": self._now(trace.since),
             "change_size": self._now(trace.sizes),
-            "values": self._named(self._values()),
+            "values": self._named(values),
         }
 
     def _changed(self) -> NDArray[np.float32]:
         return self._now(self._world.trace.changed)[:, None].astype(np.float32)
 
-    def _show(self, observations: Any) -> Any:
-        """The observations as the agents get them, with the notice that they asked for."""
-        observations = self._observations(observations, self._values())
+    def _show(self, observations: Any, values: Values) -> Any:
+        """The observations as the agents get them, with the notice that they asked for.
+
+        ``values`` (N, Q) are those of their next actions.
+        """
+        observations = self._observations(observations, values)
         if self.settings.notify is None:
             return observations
-        return notice(self.settings, observations, self._changed(), self._values())
+        return notice(self.settings, observations, self._changed(), values)
 
     def _show_last(self, observation: Any, index: int) -> Any:
         """As :meth:`_show`, for the last observation of the episode in row ``index``."""

@@ -16,6 +16,7 @@ from driftwise.evaluation import build_result
 from driftwise.tracking import (
     Cell,
     Result,
+    SkipCell,
     compute_cell,
     import_result,
     load_cell,
@@ -63,7 +64,11 @@ def test_run_computes_what_is_missing(result: Result, tmp_path: Path) -> None:
     assert cell["metrics"] == local and cell["metrics"]["worst"] == float("inf")
     assert cell["extra"] == {"curve": [local["score"], 0.5], "note": "gru on default"}
     assert cell["config"] == {"lr": 0.1} and len(cell["config_hash"]) == 16
-    assert cell["wall_s"] >= 0 and "numpy" in cell["versions"] and "kind" in cell["machine"]
+    assert (
+        cell["wall_s"] >= 0
+        and {"numpy", "pip"} <= cell["versions"].keys()
+        and "kind" in cell["machine"]
+    )
     assert [c["seed"] for c in load_cells(result)] == [0, 0, 0, 1, 1, 1]
     table = build_result(load_cells(result), name="toy", command="c", protocol="p")["table"]
     entry = next(e for e in table if (e["row"], e["metric"]) == ("gru", "score"))
@@ -97,6 +102,21 @@ def test_a_failing_cell_is_reported_and_the_rest_goes_on(
     monkeypatch.delenv("TOY_FAIL")
     report = run_cells(TARGET, settings=["default"], seeds=[0])
     assert report.finished == [bad] and len(report.present) == 2 and not log.exists()
+
+
+def test_a_skipped_cell_says_why_and_stays_as_it_is(
+    result: Result, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    run_cells(TARGET, rows=["gru"], settings=["default"], seeds=[0])
+    monkeypatch.setenv("TOY_SKIP", "sparse gru")
+    report = run_cells(TARGET, settings=["default"], seeds=[0])
+    skipped = Cell("sparse", "default", 0)
+    assert report.skipped == {skipped: "luck is not installed"} and report.failed == {}
+    assert "skipped sparse--default--0: luck is not installed" in capfd.readouterr().out
+    assert [cell["row"] for cell in load_cells(result)] == ["gru", "none"]
+    assert not list(Path("runs/cells/toy").glob("*.log"))
+    with pytest.raises(SkipCell, match="luck"):
+        compute_cell(result, skipped)
 
 
 def test_a_changed_config_makes_only_its_cells_stale(

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from driftwise.tracking import Result
+from driftwise.tracking import Result, SkipCell
 
 
 def run(row: str, setting: str, seed: int) -> dict[str, Any]:
     if row in os.environ.get("TOY_FAIL", "").split():
         print("some output")
         raise RuntimeError(f"{row} has no luck")
+    if row in os.environ.get("TOY_SKIP", "").split():
+        raise SkipCell("luck is not installed")
     if "TOY_SLEEP" in os.environ and seed > 0:
         Path(os.environ["TOY_SLEEP"], f"{row}-{os.getpid()}").touch()
         time.sleep(60)
@@ -43,5 +45,6 @@ RESULT = Result(
     seeds=[0, 1],
     run=run,
     config=config,
+    packages=("pip",),
 )
 NO_RESULT = 3
