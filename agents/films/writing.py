@@ -1,0 +1,157 @@
+"""Films as files: GIF through Pillow, MP4 through ffmpeg where there is one."""
+
+import contextlib
+import io
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL import Image as Pillow
+
+from ...tracking import make_writable_folder, write_bytes
+from .recording import Image
+
+_COLORS = 128
+_UNCHANGED = 255  # the palette's transparent colour: what was there before stays
+
+
+class FramesLike(Protocol):
+    """Frames of one size, (height, width, 3) of uint8."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, t: int, /) -> Image: ...
+
+
+def check_film_path(out: str | os.PathLike[str]) -> Path:
+    """Make the folder that a film is to be written to, and prove that it can be written.
+
+    Raises:
+        ValueError: if the name does not end in .gif or .mp4, or is that of a folder.
+        RuntimeError: for an MP4 where there is no ffmpeg.
+        OSError: if the folder cannot be written to; names it.
+    """
+    out = Path(out)
+    if out.suffix not in (".gif", ".mp4"):
+        raise ValueError(f"out must end in .gif or .mp4, got {str(out)!r}")
+    if out.is_dir():
+        raise ValueError(f"out must be a file, but {str(out)!r} is a folder")
+    if out.suffix == ".mp4":
+        find_ffmpeg()
+    make_writable_folder(out.parent)
+    return out
+
+
+def write_film(
+    out: Path, frames: FramesLike, fps: int, tick: Callable[[], object] = lambda: None
+) -> None:
+    """Write a film atomically; each frame is drawn as it is written.
+
+    Args:
+        out: where to; a path that :func:`check_film_path` has passed.
+        frames: what is shown.
+        fps: frames per second; a GIF rounds the time of a frame to hundredths of a second.
+        tick: called for every frame.
+
+    Raises:
+        RuntimeError: if ffmpeg fails.
+        OSError: if the file cannot be written.
+    """
+
+    def drawn() -> Iterator[Image]:
+        for t in range(len(frames)):
+            tick()
+            yield frames[t]
+
+    if out.suffix == ".mp4":
+        write_bytes(out, _mp4(drawn(), fps))
+    else:
+        palette = common_palette([frames[t] for t in _samples(len(frames))])
+        write_bytes(out, _gif(drawn(), palette, fps))
+
+
+def _samples(count: int, wanted: int = 12) -> Sequence[int]:
+    return sorted({round(t) for t in np.linspace(0, count - 1, wanted)})
+
+
+def common_palette(frames: Sequence[Image]) -> Pillow.Image:
+    """An image with the palette of all frames."""
+    return Pillow.fromarray(np.concatenate(frames)).quantize(
+        _COLORS, method=Pillow.Quantize.MAXCOVERAGE
+    )
+
+
+def _gif(frames: Iterator[Image], palette: Pillow.Image, fps: int) -> bytes:
+    differences = _differences(frames, palette)
+    file = io.BytesIO()
+    next(differences).save(
+        file,
+        format="GIF",
+        save_all=True,
+        append_images=differences,
+        duration=round(100 / fps) * 10,
+        loop=0,
+        optimize=False,
+        transparency=_UNCHANGED,
+        disposal=1,  # a frame stays below the next
+    )
+    return file.getvalue()
+
+
+def _differences(frames: Iterator[Image], palette: Pillow.Image) -> Iterator[Pillow.Image]:
+    """Frames in the palette, transparent where they are like the frame before."""
+    before = None
+    for frame in frames:
+        image = Pillow.fromarray(frame).quantize(palette=palette, dither=Pillow.Dither.NONE)
+        now = np.asarray(image)
+        if before is not None:
+            image = image.copy()
+            image.putdata(np.where(now == before, _UNCHANGED, now).astype(np.uint8).ravel())
+        before = now
+        yield image
+
+
+def find_ffmpeg() -> str:
+    """Path of an ffmpeg: the system's, or that of the package imageio-ffmpeg.
+
+    Raises:
+        RuntimeError: if there is none; says what to install.
+    """
+    found = shutil.which("ffmpeg")
+    if found is None:
+        try:
+            from imageio_ffmpeg import get_ffmpeg_exe
+        except ImportError:
+            raise RuntimeError(
+                "an .mp4 needs ffmpeg: install it, or `pip install 'driftwise[video]'`; a .gif does not"
+            ) from None
+        found = get_ffmpeg_exe()
+    return found
+
+
+def _mp4(frames: Iterator[Image], fps: int) -> bytes:
+    first = next(frames)
+    height, width = first.shape[:2]
+    with tempfile.TemporaryDirectory() as folder:
+        film, complaints = Path(folder, "film.mp4"), Path(folder, "complaints")
+        command = [find_ffmpeg(), "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"]
+        command += ["-s", f"{width}x{height}", "-r", str(fps), "-i", "-"]
+        command += ["-pix_fmt", "yuv420p", "-movflags", "+faststart", str(film)]
+        with open(complaints, "wb") as stderr:
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=stderr)
+            assert process.stdin is not None
+            # A pipe breaks when ffmpeg gives up; its own words say why.
+            with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+                for frame in itertools.chain([first], frames):
+                    pipe.write(frame.tobytes())
+            status = process.wait()
+        if status != 0:
+            why = complaints.read_text("utf-8", "replace").strip().splitlines()
+            raise RuntimeError(f"ffmpeg failed: {why[-1] if why else f'status {status}'}")
+        return film.read_bytes()
