@@ -39,7 +39,7 @@ class BanditScene(Scene):
         self.bars = axes.bar(left, zeros, width, self.low, color=_MEAN, animated=True)
         self.beliefs = axes.bar(arms + 0.27, zeros, 0.2, self.low, color=color, animated=True)
         span = high - self.low
-        axes.set(xlim=(-0.6, num_arms - 0.4), ylim=(self.low - 0.12 * span, high + 0.12 * span))
+        axes.set(xlim=(-0.6, num_arms - 0.4), ylim=(self.low - 0.12 * span, high + 0.17 * span))
         axes.set_yticks([self.low, (self.low + high) / 2, high])
         axes.set_xticks(arms if num_arms <= 12 else arms[::5])
         axes.tick_params(axis="x", length=0)
@@ -77,7 +77,7 @@ class BanditScene(Scene):
         if self.thinks:
             words.append(("probability of the agent", self.color))
         style: Any = {"xytext": (0, 0), "textcoords": "offset points", "fontsize": 8, "va": "top"}
-        before: Any = axes.annotate("", (0.02, 1), xycoords="axes fraction", **style)
+        before: Any = axes.annotate("", (0.03, 0.97), xycoords="axes fraction", **style)
         for word, color in words:
             style["xytext"] = (8 if before.get_text() else 0, 0)
             before = axes.annotate(word, (1, 1), xycoords=before, color=color, **style)

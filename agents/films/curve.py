@@ -1,7 +1,7 @@
 """What the players have lost, or won, up to a moment of a film."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from .recording import Game
-from .scenes import NOTICE, NOTICE_FRAMES
+from .scenes import NOTICE
 
 
 class Curve(NamedTuple):
@@ -27,8 +27,9 @@ class Curve(NamedTuple):
 
 
 def has_regret(games: Sequence[Game]) -> bool:
-    """Whether the world tells the regret of every step."""
-    return all("regret" in moment.info for game in games for moment in game.moments[1:])
+    """Whether the world tells the regret of every step, and somebody has any."""
+    regrets = [moment.info.get("regret") for game in games for moment in game.moments[1:]]
+    return None not in regrets and any(regrets)
 
 
 def regret_curve(game: Game) -> Curve:
@@ -68,7 +69,7 @@ class CurvePanel:
     def __init__(self, axes: Axes, games: Sequence[Game], colors: Sequence[str]) -> None:
         regret = has_regret(games)
         self.curves = [(regret_curve if regret else return_curve)(game) for game in games]
-        changes = [[t - 1 for t in game.changes()] for game in games]
+        changes = [[t - 1 for t in game.changes] for game in games]
         together = all(times == changes[0] for times in changes)
         self.marks: list[tuple[int, str]] = sorted(
             (step, "#999999" if together else color)
@@ -77,24 +78,21 @@ class CurvePanel:
         )
         low = min(float(np.nanmin(curve.y)) for curve in self.curves)
         high = max(float(np.nanmax(curve.y)) for curve in self.curves)
-        room = 0.06 * (high - low) or 0.5
+        room = 0.06 * (high - low) or 1.0
         last = max(len(game.moments) for game in games) - 1
         axes.set(xlim=(0, last), ylim=(low - (room if low < 0 else 0), high + room))
         axes.set(title="Regret so far" if regret else "Return of the episode", xlabel="step")
         axes.locator_params(nbins=5, steps=[1, 2, 5, 10])
         axes.grid(axis="y")
         self.lines, self.tips = [], []
+        tip: Any = {"markersize": 4.5, "clip_on": False, "animated": True}
+        mark: Any = {"linestyle": (0, (1, 2)), "linewidth": 0.9, "animated": True}
         for color in colors:
             self.lines += axes.plot([], [], color=color, animated=True)
-            self.tips += axes.plot(
-                [], [], "o", color=color, markersize=4.5, clip_on=False, animated=True
-            )
+            self.tips += axes.plot([], [], "o", color=color, **tip)
         # One line for all marks of a colour: a world may change at each of a thousand steps.
         self.mark_lines = {
-            color: axes.plot(
-                [], [], color=color, linestyle=(0, (1, 2)), linewidth=0.9, animated=True
-            )[0]
-            for _, color in self.marks
+            color: axes.plot([], [], color=color, **mark)[0] for _, color in self.marks
         }
         self.band = axes.axvspan(0, 1, color=NOTICE, linewidth=0, animated=True)
         self.axes = axes
@@ -118,9 +116,3 @@ class CurvePanel:
             tip.set_data(curve.x[upto - 1 : upto], curve.y[upto - 1 : upto])
             artists += [line, tip]
         return artists
-
-
-def noticed_change(changes: Sequence[int], t: int) -> int | None:
-    """The latest of the moments of change, if it is recent enough at t to be pointed out."""
-    recent = [change for change in changes if change <= t < change + NOTICE_FRAMES]
-    return recent[-1] if recent else None

@@ -80,7 +80,9 @@ def make_film(
             ]
     finally:
         env.close()
-    frames = Frames(games, env_id if title is None else title, size)
+    frames = Frames(
+        games, env_id if title is None else title, size, notice=max(3, round(0.6 * fps))
+    )
     with tqdm(desc="drawing", total=len(frames), unit="frame", disable=not progress) as bar:
         write_film(path, frames, fps, bar.update)
     return len(frames)

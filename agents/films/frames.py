@@ -1,6 +1,6 @@
 """The frames of a film: worlds beside one another, what their players lose, and a line of text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -15,7 +15,7 @@ from ...envs.bandit_rendering import BanditPicture
 from ...envs.maze_rendering import MazePicture
 from ...evaluation.figure_style import PALETTE, STYLE, label
 from .bandit_scene import BanditScene
-from .curve import CurvePanel, noticed_change
+from .curve import CurvePanel, return_curve
 from .maze_scene import MazeScene
 from .recording import Game, Image
 from .scenes import NOTICE, ImageScene, Scene
@@ -32,6 +32,8 @@ _EDGE, _GAP = 0.15, 0.3
 _HEADER, _HEADING = 0.36, 0.3  # the line on top, and the one above each world
 _FOOT, _CAPTION = 0.5, 0.3  # below an axis, and below a world without
 _AXIS = 0.42  # labels on the left of an axis
+_LETTER = 0.083  # mean width of one in a heading
+_FEW = 4  # numbers, at most, that a caption has room for
 _TEXT, _FAINT = "#222222", "#666666"
 
 
@@ -59,7 +61,7 @@ class Layout(NamedTuple):
 
 
 def lay_out(count: int, aspect: float, has_axis: bool) -> Layout:
-    """Places for ``count`` worlds of an aspect ratio, which may need room for the labels of axes."""
+    """Places for worlds of an aspect ratio; ``has_axis``: with labels to the left of each."""
     axis = _AXIS if has_axis else 0.0
     columns = max(2, count)
     column = (WIDTH - 2 * _EDGE - (columns - 1) * _GAP) / columns
@@ -89,10 +91,11 @@ class Frames:
         games: who played what, on the same world.
         title: on the left of the top line.
         size: width of a frame in pixels.
+        notice: frames for which a change is pointed out.
     """
 
-    def __init__(self, games: Sequence[Game], title: str, size: int = 640) -> None:
-        self.games = games
+    def __init__(self, games: Sequence[Game], title: str, size: int = 640, notice: int = 6) -> None:
+        self.games, self.notice = games, notice
         kind = SCENES.get(type(games[0].moments[0].picture), ImageScene)
         layout = lay_out(len(games), kind.aspect_of(games[0]), kind is BanditScene)
         dpi = size / WIDTH
@@ -106,9 +109,11 @@ class Frames:
                 for box, game, color in zip(layout.scenes, games, colors, strict=True)
             ]
             self._curve = CurvePanel(add_axes(figure, layout.curve), games, colors)
-            line = {"va": "top", "color": _TEXT, "transform": figure.dpi_scale_trans}
+            line: Any = {"va": "top", "color": _TEXT, "transform": figure.dpi_scale_trans}
             top = height - 0.14
-            figure.text(_EDGE, top, title, fontsize=10, fontweight="bold", **line)
+            figure.text(
+                _EDGE, top, shortened(title, WIDTH - 2.2), fontsize=10, fontweight="bold", **line
+            )
             self._step = figure.text(WIDTH - _EDGE, top, "", ha="right", animated=True, **line)
             self._canvas.draw()
             self._still = self._canvas.copy_from_bbox(figure.bbox)
@@ -116,20 +121,27 @@ class Frames:
     def __len__(self) -> int:
         return max(len(game.moments) for game in self.games)
 
+    def typical(self) -> list[int]:
+        """Moments that show all colours: some of all times, and of changes."""
+        changes = [game.changes[:3] for game in self.games]
+        spread = np.linspace(0, len(self) - 1, 10).round()
+        return sorted({int(t) for t in np.concatenate([spread, *changes])})
+
     def __getitem__(self, t: int) -> Image:
         """The frame of moment t, (height, width, 3)."""
         if not 0 <= t < len(self):
             raise IndexError(t)
-        contexts = {
-            game.moments[min(t, len(game.moments) - 1)].info.get("context") for game in self.games
-        }
-        self._step.set_text(f"step {t}")
+        contexts = {game.at(t).info.get("context") for game in self.games}
+        words = [f"step {t}"]
         if len(contexts) == 1 and None not in contexts:
-            self._step.set_text(f"context {contexts.pop()}   step {t}")
-        noticed = [panel.change(t) for panel in self._panels]
-        artists = [artist for panel in self._panels for artist in panel.show(t)]
-        artists += self._curve.show(t, max((n for n in noticed if n is not None), default=None))
-        self._canvas.restore_region(self._still)  # type: ignore[attr-defined]
+            words.insert(0, f"context {contexts.pop()}")
+        self._step.set_text("   ".join(words))
+        changes = [game.recent_change(t, self.notice) for game in self.games]
+        artists: list[Artist] = []
+        for panel, change in zip(self._panels, changes, strict=True):
+            artists += panel.show(t, change)
+        artists += self._curve.show(t, max((c for c in changes if c is not None), default=None))
+        self._canvas.restore_region(self._still)
         renderer = self._canvas.get_renderer()
         for artist in [*artists, self._step]:
             artist.draw(renderer)
@@ -141,10 +153,11 @@ class _Panel:
 
     def __init__(self, figure: Figure, box: Box, kind: type[Scene], game: Game, color: str) -> None:
         self.game = game
-        self.changes = game.changes()
+        curve = return_curve(game)
+        self.returns = curve.y[curve.upto - 1]
         axes = add_axes(figure, box)
         self.scene = kind(axes, game, color)
-        axes.set_title(label(game.name, None), color=color)
+        axes.set_title(shortened(label(game.name, None), box.width - 0.65), color=color)
         inches: Any = {"transform": figure.dpi_scale_trans, "animated": True, "fontsize": 8.5}
         right, top = box.left + box.width, box.bottom + box.height
         self.frame = Rectangle(
@@ -157,28 +170,30 @@ class _Panel:
         below = box.bottom - self.scene.foot
         self.caption = figure.text(box.left, below, "", va="top", color=_FAINT, **inches)
 
-    def change(self, t: int) -> int | None:
-        """The moment of a change to point out at moment t."""
-        return noticed_change(self.changes, t)
-
-    def show(self, t: int) -> list[Artist]:
-        """Artists to draw at a moment; a game that is over stays as it ended."""
-        t = min(t, len(self.game.moments) - 1)
-        change = self.change(t)
-        self.caption.set_text(describe(self.game, t))
+    def show(self, t: int, change: int | None) -> list[Artist]:
+        """Artists to draw at a moment, with a recent change; when a game is over, its end."""
+        t = min(t, len(self.returns) - 1)
+        words = [f"return {self.returns[t]:.4g}", *drifting_values(self.game.moments[t].info)]
+        self.caption.set_text("   ".join(words))
         notice = [] if change is None else [self.frame, self.badge]
         return [*self.scene.show(t, change), *notice, self.caption]
 
 
-def describe(game: Game, t: int) -> str:
-    """The line below a world: what was won in this episode, and parameters that drift."""
-    first = max((s for s in range(1, t + 1) if game.moments[s - 1].done), default=1)
-    total = sum(moment.reward for moment in game.moments[first : t + 1])
-    words = [f"return {total:.4g}"]
-    for report in game.moments[t].info.get("shifts", {}).values():
-        if isinstance(report["values"], dict):
-            words += [f"{name} {value:.3g}" for name, value in report["values"].items()]
-    return "   ".join(words)
+def drifting_values(info: Mapping[str, Any]) -> list[str]:
+    """What drifting wrappers say of their values, as far as there is room for it."""
+    words = []
+    for name, report in info.get("shifts", {}).items():
+        values = report["values"]  # parameters by name, or of all actions, observations, rewards
+        for key, value in (values if isinstance(values, dict) else {name: values}).items():
+            if np.size(value) <= _FEW:
+                words.append(f"{key} {' '.join(f'{number:.3g}' for number in np.ravel(value))}")
+    return words
+
+
+def shortened(text: str, inches: float) -> str:
+    """A heading that is no wider."""
+    room = int(inches / _LETTER)
+    return text if len(text) <= room else f"{text[: room - 1]}…"
 
 
 def add_axes(figure: Figure, box: Box) -> Axes:

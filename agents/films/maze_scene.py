@@ -1,13 +1,14 @@
 """A maze, with the way that the agent has come since it last had to look for the goal."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ...envs.maze_rendering import MazePicture
@@ -39,18 +40,16 @@ class MazeScene(Scene):
         self.starts = path_starts(game)
         axes.set_axis_off()
         self.map = axes.imshow(self._map(0, None), interpolation="nearest", animated=True)
-        cell = axes.get_position().width * axes.figure.get_figwidth() * 72  # type: ignore[union-attr]
-        cell /= len(self.pictures[0].walls)  # points
-        (self.old_goal,) = axes.plot(
-            [], [], "o", color="none", mec=NOTICE, mew=0.14 * cell, animated=True
-        )
-        (self.goal,) = axes.plot([], [], "o", mec=_GOAL, mew=0.12 * cell, animated=True)
-        (self.agent,) = axes.plot(
-            [], [], "o", color=color, mec="white", mew=0.05 * cell, animated=True
-        )
-        self.old_goal.set_markersize(0.62 * cell)
-        self.goal.set_markersize(0.62 * cell)
-        self.agent.set_markersize(0.56 * cell)
+        # Points; Axes.bbox, where they are to be, is known before anything is drawn.
+        cell = axes.bbox.width * 72 / axes.figure.dpi / len(self.pictures[0].walls)
+
+        def disc(size: float, edge: float, **look: Any) -> Line2D:
+            look |= {"markersize": size * cell, "markeredgewidth": edge * cell}
+            return axes.plot([], [], "o", **look, animated=True)[0]
+
+        self.old_goal = disc(0.62, 0.14, color="none", markeredgecolor=NOTICE)
+        self.goal = disc(0.62, 0.12, markeredgecolor=_GOAL)
+        self.agent = disc(0.56, 0.05, color=color, markeredgecolor="white")
         self.trail = LineCollection([], linewidths=0.16 * cell, capstyle="round", animated=True)
         axes.add_collection(self.trail, autolim=False)
 
@@ -88,7 +87,7 @@ class MazeScene(Scene):
         ages = t - np.arange(first, t + 1)
         ends = np.array([(p.trail[::-1], p.position[::-1]) for p in moves]).reshape(-1, 2, 2)
         # Mixed, not transparent: moves overlap where they meet.
-        paleness = 0.25 + 0.75 * ages[:, None] / _REMEMBERED
+        paleness = 0.15 + 0.85 * ages[:, None] / _REMEMBERED
         colors = (1 - paleness) * to_rgb(self.color) + paleness * _FREE / 255
         self.trail.set_segments(list(ends))
         self.trail.set_color(colors.tolist())
@@ -100,7 +99,7 @@ def path_starts(game: Game) -> list[int]:
     A path begins where an episode does, after a reward (which moves the agent elsewhere), and at a
     change.
     """
-    changes = set(game.changes())
+    changes = set(game.changes)
     starts = [1]
     for t, before in enumerate(game.moments[:-1], 1):
         new = before.done or before.reward > 0 or t in changes

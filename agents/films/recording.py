@@ -51,9 +51,21 @@ class Game(NamedTuple):
     name: str
     moments: list[Moment]
 
+    @property
     def changes(self) -> list[int]:
-        """Moments at which the world had changed just before the action."""
+        """Moments of steps just before which the world had changed, from the first to the last."""
         return [t for t, moment in enumerate(self.moments) if moment.info.get("changed", False)]
+
+    def recent_change(self, t: int, within: int) -> int | None:
+        """The last change up to moment t, if it is one of the last ``within`` moments."""
+        for change in range(t, max(t - within, 0), -1):
+            if change < len(self.moments) and self.moments[change].info.get("changed", False):
+                return change
+        return None
+
+    def at(self, t: int) -> Moment:
+        """Moment t, or the last: a game that is over stays as it ended."""
+        return self.moments[min(t, len(self.moments) - 1)]
 
 
 class FilmedEnv(VectorWrapper):

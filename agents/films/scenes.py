@@ -12,8 +12,6 @@ from .recording import Game, Image
 
 NOTICE = "#F0E442"
 """What has just changed. The one colour of Okabe & Ito's that no line has, as it is too pale."""
-NOTICE_FRAMES = 5
-"""Frames for which a change is shown."""
 
 
 class Scene(ABC):

@@ -17,16 +17,21 @@ from PIL import Image as Pillow
 from ...tracking import make_writable_folder, write_bytes
 from .recording import Image
 
-_COLORS = 128
-_UNCHANGED = 255  # the palette's transparent colour: what was there before stays
+_UNCHANGED = 255  # the palette's last entry, transparent: what was there before stays
+_EXACT = 128  # colours that a GIF keeps as they are
 
 
 class FramesLike(Protocol):
-    """Frames of one size, (height, width, 3) of uint8."""
+    """Frames of one size."""
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        """How many."""
 
-    def __getitem__(self, t: int, /) -> Image: ...
+    def __getitem__(self, t: int, /) -> Image:
+        """One of them, (height, width, 3)."""
+
+    def typical(self) -> Sequence[int]:
+        """Which of them have between them all the colours there are."""
 
 
 def check_film_path(out: str | os.PathLike[str]) -> Path:
@@ -72,19 +77,28 @@ def write_film(
     if out.suffix == ".mp4":
         write_bytes(out, _mp4(drawn(), fps))
     else:
-        palette = common_palette([frames[t] for t in _samples(len(frames))])
+        palette = common_palette([frames[t] for t in frames.typical()])
         write_bytes(out, _gif(drawn(), palette, fps))
 
 
-def _samples(count: int, wanted: int = 12) -> Sequence[int]:
-    return sorted({round(t) for t in np.linspace(0, count - 1, wanted)})
-
-
 def common_palette(frames: Sequence[Image]) -> Pillow.Image:
-    """An image with the palette of all frames."""
-    return Pillow.fromarray(np.concatenate(frames)).quantize(
-        _COLORS, method=Pillow.Quantize.MAXCOVERAGE
-    )
+    """An image with the palette of all frames, of at most 255 colours.
+
+    The most common colours are kept as they are, so that flat areas stay what they were; those of
+    soft edges are made fewer.
+    """
+    height, width = frames[0].shape[:2]
+    counted = Pillow.fromarray(np.concatenate(frames)).getcolors(len(frames) * height * width)
+    assert counted is not None
+    colors = [color for _, color in sorted(counted, reverse=True)]
+    kept, rest = colors[:_EXACT], colors[_EXACT:]
+    if rest:
+        edges = Pillow.fromarray(np.array([rest], dtype=np.uint8))
+        fewer = edges.quantize(_UNCHANGED - _EXACT, method=Pillow.Quantize.MAXCOVERAGE)
+        kept += np.array(fewer.getpalette()).reshape(-1, 3)[: _UNCHANGED - _EXACT].tolist()
+    palette = Pillow.new("P", (1, 1))
+    palette.putpalette([value for color in kept for value in color])
+    return palette
 
 
 def _gif(frames: Iterator[Image], palette: Pillow.Image, fps: int) -> bytes:
@@ -129,7 +143,8 @@ def find_ffmpeg() -> str:
             from imageio_ffmpeg import get_ffmpeg_exe
         except ImportError:
             raise RuntimeError(
-                "an .mp4 needs ffmpeg: install it, or `pip install 'driftwise[video]'`; a .gif does not"
+                "out: an .mp4 needs ffmpeg: install it, or `pip install 'driftwise[video]'`, "
+                "or write a .gif"
             ) from None
         found = get_ffmpeg_exe()
     return found
