@@ -109,7 +109,10 @@ class FilmedEnv(VectorWrapper):
         known = getattr(self.env.unwrapped, "pictures", ())
         if known:
             return known[0]
-        drawn: Any = self.env.render()
+        try:
+            drawn: Any = self.env.render()
+        except gym.error.Error as error:  # what it draws with is not installed
+            raise RuntimeError(f"env cannot be drawn: {error}") from error
         image = np.asarray(drawn[0] if isinstance(drawn, (tuple, list)) else drawn)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(
@@ -124,8 +127,8 @@ def make_filmed_env(env_id: str, env_kwargs: Mapping[str, Any] | None = None) ->
 
     Args:
         env_id: its id.
-        env_kwargs: its arguments; for an environment without a vector class of its own, also
-            ``wrappers``, functions from environment to environment.
+        env_kwargs: its arguments; among them may be ``wrappers``, functions from environment to
+            environment.
 
     Raises:
         ValueError: for an unknown id, arguments that it does not take, or an environment that

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from ...tracking import make_writable_folder, write_bytes
 from .recording import Image
 
-_UNCHANGED = 255  # the palette's last entry, transparent: what was there before stays
-_EXACT = 128  # colours that a GIF keeps as they are
+_COLORS = 160  # of a GIF
+_UNCHANGED = 255  # the entry for transparent: what was there before stays
 
 
 class FramesLike(Protocol):
@@ -77,31 +78,56 @@ def write_film(
     if out.suffix == ".mp4":
         write_bytes(out, _mp4(drawn(), fps))
     else:
-        palette = common_palette([frames[t] for t in frames.typical()])
+        palette = Palette([frames[t] for t in frames.typical()])
         write_bytes(out, _gif(drawn(), palette, fps))
 
 
-def common_palette(frames: Sequence[Image]) -> Pillow.Image:
-    """An image with the palette of all frames, of at most 255 colours.
+class Palette:
+    """A few colours for all frames, and which of them stands for which other.
 
-    The most common colours are kept as they are, so that flat areas stay what they were; those of
-    soft edges are made fewer.
+    Colours are told apart by their upper six bits. Of those that are then the same, the most common
+    one is kept as it is, so that flat areas stay what they were; colours too rare to be among the
+    few, of soft edges mostly, become a similar one.
+
+    Args:
+        frames: frames that have all colours between them.
     """
-    height, width = frames[0].shape[:2]
-    counted = Pillow.fromarray(np.concatenate(frames)).getcolors(len(frames) * height * width)
-    assert counted is not None
-    colors = [color for _, color in sorted(counted, reverse=True)]
-    kept, rest = colors[:_EXACT], colors[_EXACT:]
-    if rest:
-        edges = Pillow.fromarray(np.array([rest], dtype=np.uint8))
-        fewer = edges.quantize(_UNCHANGED - _EXACT, method=Pillow.Quantize.MAXCOVERAGE)
-        kept += np.array(fewer.getpalette()).reshape(-1, 3)[: _UNCHANGED - _EXACT].tolist()
-    palette = Pillow.new("P", (1, 1))
-    palette.putpalette([value for color in kept for value in color])
-    return palette
+
+    def __init__(self, frames: Sequence[Image]) -> None:
+        height, width = frames[0].shape[:2]
+        counted = Pillow.fromarray(np.concatenate(frames)).getcolors(len(frames) * height * width)
+        counts, colors = zip(*(counted or ()), strict=True)
+        common = np.array(colors, dtype=np.uint8)[np.argsort(counts)[::-1]]
+        cells = _cells(common)
+        kept = np.sort(np.unique(cells, return_index=True)[1])[:_COLORS]
+        self._image = Pillow.new("P", (1, 1))
+        self._image.putpalette(common[kept].tobytes())
+        levels = np.arange(2, 256, 4, dtype=np.uint8)
+        every = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1)
+        similar = Pillow.fromarray(every.reshape(512, 512, 3)).quantize(
+            palette=self._image, dither=Pillow.Dither.NONE
+        )
+        self._entry = np.array(similar).ravel()  # of each of the 2^18 colours of six bits
+        self._entry[cells[kept]] = np.arange(len(kept))
+
+    def entries(self, frame: Image) -> Image:
+        """Which entry stands for each pixel, (height, width)."""
+        return self._entry.take(_cells(frame))
+
+    def image(self, entries: Image) -> Pillow.Image:
+        """An image of these entries."""
+        image = Pillow.frombytes("P", entries.shape[::-1], entries.tobytes())
+        image.putpalette(self._image.getpalette() or ())
+        return image
 
 
-def _gif(frames: Iterator[Image], palette: Pillow.Image, fps: int) -> bytes:
+def _cells(colors: Image) -> NDArray[np.int64]:
+    """The upper six bits of colours (..., 3), as one number."""
+    red, green, blue = np.moveaxis(colors >> 2, -1, 0).astype(np.int64)
+    return (red << 12) | (green << 6) | blue
+
+
+def _gif(frames: Iterator[Image], palette: Palette, fps: int) -> bytes:
     differences = _differences(frames, palette)
     file = io.BytesIO()
     next(differences).save(
@@ -118,17 +144,13 @@ def _gif(frames: Iterator[Image], palette: Pillow.Image, fps: int) -> bytes:
     return file.getvalue()
 
 
-def _differences(frames: Iterator[Image], palette: Pillow.Image) -> Iterator[Pillow.Image]:
+def _differences(frames: Iterator[Image], palette: Palette) -> Iterator[Pillow.Image]:
     """Frames in the palette, transparent where they are like the frame before."""
-    before = None
+    now = palette.entries(next(frames))
+    yield palette.image(now)
     for frame in frames:
-        image = Pillow.fromarray(frame).quantize(palette=palette, dither=Pillow.Dither.NONE)
-        now = np.asarray(image)
-        if before is not None:
-            image = image.copy()
-            image.putdata(np.where(now == before, _UNCHANGED, now).astype(np.uint8).ravel())
-        before = now
-        yield image
+        before, now = now, palette.entries(frame)
+        yield palette.image(np.where(now == before, np.uint8(_UNCHANGED), now))
 
 
 def find_ffmpeg() -> str:
