@@ -44,7 +44,8 @@ def make_vector_env(
     """A vector environment, by default with same-step autoreset.
 
     It is the environment's own vector class where that lets the mode be chosen, as all of
-    ``driftwise`` do, and a ``SyncVectorEnv`` otherwise, or with ``wrappers`` of single environments.
+    ``driftwise`` do, and a ``SyncVectorEnv`` otherwise; also where there are ``wrappers``, which
+    are for single environments.
 
     Raises:
         ValueError: for an unknown id, or arguments that the environment does not take.

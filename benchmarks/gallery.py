@@ -1,6 +1,6 @@
 """Makes the films of docs/gallery.md.
 
-    python -m driftwise.benchmarks.gallery            # all of them, about two minutes
+    python -m driftwise.benchmarks.gallery            # all of them, about a minute
     python -m driftwise.benchmarks.gallery bandit     # some
 
 Films of Gymnasium's own environments need what they draw with: pip install pygame.
@@ -74,8 +74,8 @@ def swapped_now_and_then(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
 
 FILMS = {
     "bandit": Film("driftwise/ShiftingBandit-v0", ("standard-bandit-sparse", "discounted_ucb")),
-    "maze": Film("driftwise/ShiftingMaze-v0", ("oracle", "random")),
-    "blocked_maze": Film("driftwise/BlockedMaze-v0", ("oracle",), {"size": 560}),
+    "maze": Film("driftwise/ShiftingMaze-v0", ("oracle", "random"), {"size": 560}),
+    "blocked_maze": Film("driftwise/BlockedMaze-v0", ("oracle",), {"size": 560, "steps": 200}),
     "islands": Film("driftwise/ShiftingIslands-v0", ("oracle", "random"), {"fps": 4, "steps": 60}),
     "cartpole": Film(
         "CartPole-v1",
@@ -83,8 +83,9 @@ FILMS = {
         {
             "env_kwargs": {"wrappers": [swapped_now_and_then]},
             "title": "CartPole-v1, left and right swapped now and then",
-            "steps": 320,
+            "steps": 280,
             "fps": 20,
+            "size": 560,
         },
     ),
 }

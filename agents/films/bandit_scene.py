@@ -9,11 +9,10 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from ...envs.bandit_rendering import BanditPicture
-from ...evaluation.figure_style import PALETTE
 from .recording import Game
-from .scenes import Scene
+from .scenes import GOOD, Scene
 
-_MEAN, _BEST = "#C3CBD8", PALETTE[2]
+_MEAN = "#C3CBD8"
 
 
 class BanditScene(Scene):
@@ -30,7 +29,7 @@ class BanditScene(Scene):
         super().__init__(axes, game, color)
         self.pictures = [cast(BanditPicture, moment.picture) for moment in game.moments]
         bernoulli, num_arms = self.pictures[0].bernoulli, len(self.pictures[0].means)
-        self.low, high = (0.0, 1.0) if bernoulli else (-3.0, 3.0)
+        self.low, self.high = (0.0, 1.0) if bernoulli else (-3.0, 3.0)
         self.thinks = any(moment.probabilities is not None for moment in game.moments)
         arms = np.arange(num_arms)
         width = 0.5 if self.thinks else 0.7
@@ -38,12 +37,13 @@ class BanditScene(Scene):
         left = arms - (0.15 if self.thinks else 0.0)
         self.bars = axes.bar(left, zeros, width, self.low, color=_MEAN, animated=True)
         self.beliefs = axes.bar(arms + 0.27, zeros, 0.2, self.low, color=color, animated=True)
-        span = high - self.low
-        axes.set(xlim=(-0.6, num_arms - 0.4), ylim=(self.low - 0.12 * span, high + 0.17 * span))
-        axes.set_yticks([self.low, (self.low + high) / 2, high])
+        span = self.high - self.low
+        axes.set(xlim=(-0.6, num_arms - 0.4))
+        axes.set(ylim=(self.low - 0.12 * span, self.high + 0.17 * span))
+        axes.set_yticks([self.low, (self.low + self.high) / 2, self.high])
         axes.set_xticks(arms if num_arms <= 12 else arms[::5])
         axes.tick_params(axis="x", length=0)
-        axes.spines["left"].set_bounds(self.low, high)
+        axes.spines["left"].set_bounds(self.low, self.high)
         axes.spines["bottom"].set_visible(False)
         axes.axhline(self.low, color="#444444", linewidth=0.6)
         self.left, self.mark_height = left, self.low - 0.06 * span
@@ -56,11 +56,11 @@ class BanditScene(Scene):
         best = picture.info["optimal_action"]
         means: NDArray[np.float64] = np.asarray(picture.means)
         for arm, bar in enumerate(self.bars):
-            bar.set_height(means[arm] - self.low)
-            bar.set_facecolor(_BEST if arm == best else _MEAN)
+            bar.set_height(min(max(means[arm], self.low), self.high) - self.low)
+            bar.set_facecolor(GOOD if arm == best else _MEAN)
         artists: list[Artist] = list(self.bars)
         if moment.probabilities is not None:
-            span = self.axes.get_yticks()[-1] - self.low
+            span = self.high - self.low
             for bar, probability in zip(self.beliefs, moment.probabilities, strict=True):
                 bar.set_height(probability * span)
             artists += list(self.beliefs)
@@ -73,7 +73,7 @@ class BanditScene(Scene):
 
     def _explain(self, axes: Axes) -> None:
         """A key above the bars."""
-        words = [("mean", "#7A869A"), ("the best", _BEST)]
+        words = [("mean", "#7A869A"), ("the best", GOOD)]
         if self.thinks:
             words.append(("probability of the agent", self.color))
         style: Any = {"xytext": (0, 0), "textcoords": "offset points", "fontsize": 8, "va": "top"}

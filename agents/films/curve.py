@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from .recording import Game
@@ -94,7 +95,10 @@ class CurvePanel:
         self.mark_lines = {
             color: axes.plot([], [], color=color, **mark)[0] for _, color in self.marks
         }
-        self.band = axes.axvspan(0, 1, color=NOTICE, linewidth=0, animated=True)
+        whole_height = axes.get_xaxis_transform()
+        self.band = Rectangle((0, 0), 1, 1, color=NOTICE, lw=0, transform=whole_height)
+        self.band.set_animated(True)
+        axes.add_patch(self.band)
         self.axes = axes
 
     def show(self, t: int, last_change: int | None) -> Sequence[Artist]:

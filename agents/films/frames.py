@@ -13,12 +13,12 @@ from matplotlib.patches import Rectangle
 
 from ...envs.bandit_rendering import BanditPicture
 from ...envs.maze_rendering import MazePicture
-from ...evaluation.figure_style import PALETTE, STYLE, label
+from ...evaluation.figure_style import STYLE, label
 from .bandit_scene import BanditScene
 from .curve import CurvePanel, return_curve
 from .maze_scene import MazeScene
 from .recording import Game, Image
-from .scenes import NOTICE, ImageScene, Scene
+from .scenes import COLORS, NOTICE, ImageScene, Scene
 
 SCENES: dict[type, type[Scene]] = {MazePicture: MazeScene, BanditPicture: BanditScene}
 """Scenes of the pictures that more is known of; everything else is an :class:`ImageScene`."""
@@ -100,7 +100,7 @@ class Frames:
         layout = lay_out(len(games), kind.aspect_of(games[0]), kind is BanditScene)
         dpi = size / WIDTH
         height = 2 * round(layout.height * dpi / 2) / dpi  # films need even numbers of pixels
-        colors = PALETTE[: len(games)]
+        colors = COLORS[: len(games)]
         with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
             figure = Figure(figsize=(WIDTH, height), dpi=dpi, facecolor="white")
             self._canvas = FigureCanvasAgg(figure)

@@ -12,11 +12,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ...envs.maze_rendering import MazePicture
-from ...evaluation.figure_style import PALETTE
 from .recording import Game
-from .scenes import NOTICE, Scene
+from .scenes import GOOD, NOTICE, Scene
 
-_GOAL = PALETTE[2]
 _REMEMBERED = 60  # moves until a trail has faded
 
 
@@ -48,7 +46,7 @@ class MazeScene(Scene):
             return axes.plot([], [], "o", **look, animated=True)[0]
 
         self.old_goal = disc(0.62, 0.14, color="none", markeredgecolor=NOTICE)
-        self.goal = disc(0.62, 0.12, markeredgecolor=_GOAL)
+        self.goal = disc(0.62, 0.12, markeredgecolor=GOOD)
         self.agent = disc(0.56, 0.05, color=color, markeredgecolor="white")
         self.trail = LineCollection([], linewidths=0.16 * cell, capstyle="round", animated=True)
         axes.add_collection(self.trail, autolim=False)
@@ -58,14 +56,16 @@ class MazeScene(Scene):
         picture = self.pictures[t]
         self.map.set_data(self._map(t, last_change))
         self.goal.set_data(*_place(picture.goal))
-        self.goal.set_markerfacecolor(_GOAL if self.game.moments[t].reward > 0 else "white")
+        self.goal.set_markerfacecolor(GOOD if self.game.moments[t].reward > 0 else "white")
         self.agent.set_data(*_place(picture.position))
         self._lay_trail(t)
-        moved = last_change and self.pictures[last_change - 1].goal != picture.goal
-        if moved and last_change:
-            self.old_goal.set_data(*_place(self.pictures[last_change - 1].goal))
-            return [self.map, self.old_goal, self.trail, self.goal, self.agent]
-        return [self.map, self.trail, self.goal, self.agent]
+        artists: list[Artist] = [self.map, self.trail, self.goal, self.agent]
+        if last_change is not None:
+            old_goal = self.pictures[last_change - 1].goal
+            self.old_goal.set_data(*_place(old_goal))
+            if old_goal != picture.goal:
+                artists.insert(1, self.old_goal)
+        return artists
 
     def _map(self, t: int, last_change: int | None) -> NDArray[np.uint8]:
         """Colours of the cells, (n, n, 3)."""
@@ -74,7 +74,7 @@ class MazeScene(Scene):
         row, column = picture.position
         seen = (slice(row - 1, row + 2), slice(column - 1, column + 2))
         colors[seen][~picture.walls[seen]] = _SEEN
-        if last_change:
+        if last_change is not None:
             before = self.pictures[last_change - 1].walls
             colors[picture.walls & ~before] = _NEW_WALL
             colors[before & ~picture.walls] = _OPENING

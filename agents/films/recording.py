@@ -181,7 +181,6 @@ def record_game(
     steps: int | None = None,
     episodes: int | None = None,
     seed: int | None = None,
-    deterministic: bool = False,
     tick: Callable[[], object] = lambda: None,
 ) -> Game:
     """Let somebody play, and keep what a film shows of it.
@@ -193,7 +192,6 @@ def record_game(
         steps: how many, over as many episodes as that takes; either this or ``episodes``.
         episodes: how many whole episodes.
         seed: as in :func:`~driftwise.agents.play_steps`.
-        deterministic: as there.
         tick: called at every step.
 
     Raises:
@@ -201,7 +199,7 @@ def record_game(
             they must be, or the episodes do not end within ``MAX_STEPS`` steps.
     """
     limit = check_length(steps, episodes)
-    watched = _Watched(as_player(player, deterministic=deterministic))
+    watched = _Watched(as_player(player))
     moments: list[Moment] = []
     ended = 0
 

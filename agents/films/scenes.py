@@ -8,8 +8,13 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from ...envs.rendering import Picture
+from ...evaluation.figure_style import PALETTE
 from .recording import Game, Image
 
+GOOD = PALETTE[2]
+"""The goal, the best arm."""
+COLORS = tuple(color for color in PALETTE if color != GOOD)
+"""Of the players."""
 NOTICE = "#F0E442"
 """What has just changed. The one colour of Okabe & Ito's that no line has, as it is too pale."""
 

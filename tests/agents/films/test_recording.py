@@ -126,7 +126,7 @@ def test_environments_that_cannot_be_drawn(monkeypatch):
         make_filmed_env("tests/Counter-v0", {"shape": (6, 8)}).reset()
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "pygame", None)
-        with pytest.raises(RuntimeError, match="env cannot be drawn: .*pygame is not installed"):
+        with pytest.raises(RuntimeError, match=r"env cannot be drawn: .*pygame is not installed"):
             make_filmed_env("CartPole-v1").reset(seed=0)
     monkeypatch.setattr(Counter, "metadata", {"render_modes": ["human"]})
     with pytest.raises(ValueError, match="tests/Counter-v0 has the render modes human"):
