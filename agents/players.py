@@ -17,6 +17,8 @@ from .memory_reset import memory_starts
 from .plain_spaces import check_same_spaces
 from .vector_info import transition_info
 
+_RANDOM_STREAM = 0x72616E
+
 
 class Player(ABC):
     """Somebody who chooses the actions of all rows of a vector environment.
@@ -109,6 +111,10 @@ class RandomPlayer(Player):
     def begin(self, env: VectorEnv, seed: int | None) -> None:
         """See :meth:`Player.begin`."""
         self._space = env.action_space
+        if seed is not None:
+            # Apart from the environment's stream of the same seed, of which the first world is
+            # drawn: actions would know what is to come.
+            seed = int(np.random.default_rng([seed, _RANDOM_STREAM]).integers(2**31))
         self._space.seed(seed)
 
     def act(self, obs: Any) -> NDArray[Any]:

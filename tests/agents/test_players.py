@@ -39,6 +39,17 @@ def test_random_play_repeats_with_its_seed() -> None:
     assert not np.array_equal(first, other)
 
 
+def test_random_play_knows_nothing_of_the_world() -> None:
+    env = make_vector_env("driftwise/ShiftingBandit-v0", 1)
+    player, actions, means = RandomPlayer(), [], []
+    for seed in range(400):
+        env.reset(seed=seed)
+        player.begin(env, seed)
+        actions.append(player.act(None)[0])
+        means.append(env.unwrapped.foresee(1).means[0, 0])
+    assert np.abs(np.corrcoef(actions, np.transpose(means))[0, 1:]).max() < 0.2  # 4 deviations
+
+
 def test_a_model_of_stable_baselines_plays_as_in_a_loop_of_its_own() -> None:
     env = make_vector_env("CartPole-v1", 3)
     model = PPO(
