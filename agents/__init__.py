@@ -6,7 +6,15 @@ from .memories import MEMORIES, make_memory
 from .memory_policy import MemoryPolicy
 from .memory_ppo import MemoryPPO
 from .play_agent import Step, episode_returns, play_agent, play_steps
-from .players import FunctionPlayer, ModelPlayer, OraclePlayer, Player, RandomPlayer, as_player
+from .players import (
+    FunctionPlayer,
+    ModelPlayer,
+    OraclePlayer,
+    Player,
+    PolicyPlayer,
+    RandomPlayer,
+    as_player,
+)
 from .recipes import RECIPES
 from .sb3_vec_env import SB3VecEnv
 from .training import make_agent, train_agent
@@ -23,6 +31,7 @@ __all__ = [
     "ModelPlayer",
     "OraclePlayer",
     "Player",
+    "PolicyPlayer",
     "RandomPlayer",
     "SB3VecEnv",
     "Step",

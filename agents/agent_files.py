@@ -2,6 +2,7 @@
 
 import os
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -109,6 +110,31 @@ def load_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
                 f"checkpoint does not fit the policy: {name} must have shape {expected}, got {got}"
             )
     module.load_state_dict(weights)
+
+
+def find_agent(name: str, device: torch.device | str = "auto") -> MemoryPPO | None:
+    """Load an agent by the folder of its run, its own folder, or the name that it comes with.
+
+    Args:
+        name: which.
+        device: torch device.
+
+    Returns:
+        The agent, or None if there is none.
+
+    Raises:
+        CheckpointError: if there is a folder, but damaged, or with something else in it.
+    """
+    for folder in (Path(name) / "agent", Path(name)):
+        if (folder / "state.json").exists():
+            return load_agent(folder, device=device)
+    return load_pretrained(name, device=device) if name in pretrained_names() else None
+
+
+def agent_label(name: str) -> str:
+    """What to call an agent that :func:`find_agent` finds by this name."""
+    path = Path(name)
+    return path.parent.name if path.name == "agent" else path.name
 
 
 def pretrained_names() -> list[str]:

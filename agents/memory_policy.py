@@ -235,6 +235,29 @@ class MemoryPolicy(BasePolicy):
             actions = actions.squeeze(0)
         return actions, decision.state
 
+    def action_probabilities(
+        self,
+        observation: np.ndarray | dict[str, np.ndarray],
+        state: Any = None,
+        episode_start: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Probabilities of discrete actions, (N, A), from which :meth:`predict` would sample.
+
+        Args:
+            observation: a batch of observations.
+            state: as in :meth:`predict`; stays as it is.
+            episode_start: as in :meth:`predict`.
+        """
+        self.set_training_mode(False)
+        obs, _ = self.obs_to_tensor(observation)
+        start = None
+        if episode_start is not None:
+            start = torch.as_tensor(episode_start, device=self.device).bool()
+        with torch.no_grad():
+            encoded = self.encoder(self.extract_features(obs, self.features_extractor))
+            hidden, _ = self.memory.step(encoded, state, start)
+            return self.actor(hidden).softmax(-1).double().cpu().numpy()
+
     def to_actions(self, actions: Tensor) -> np.ndarray:
         """Actions as environments take them: (N, ...) of the space's shape, within its bounds."""
         array = actions.cpu().numpy().reshape(-1, *(self.action_space.shape or ()))

@@ -5,13 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from .bandits import make_policy
+from .bandits.play import count_arms
 from .memory_ppo import MemoryPPO
 from .memory_reset import memory_starts
 from .plain_spaces import check_same_spaces
+from .vector_info import transition_info
+
+_RANDOM_STREAM = 0x72616E
 
 
 class Player(ABC):
@@ -35,6 +41,13 @@ class Player(ABC):
     @abstractmethod
     def act(self, obs: Any) -> NDArray[Any]:
         """Actions of all rows, (N, ...), for a batch of observations."""
+
+    def probabilities(self, obs: Any) -> NDArray[np.float64] | None:
+        """Probabilities (N, A) of the actions 0..A-1 in what ``act(obs)`` would do now.
+
+        Changes nothing. None: not known.
+        """
+        return None
 
     def observe(  # noqa: B027
         self, rewards: NDArray[np.float64], dones: NDArray[np.bool_], info: dict[str, Any]
@@ -77,6 +90,13 @@ class ModelPlayer(Player):
             actions, self._state = self.model.predict(*arguments)
         return actions
 
+    def probabilities(self, obs: Any) -> NDArray[np.float64] | None:
+        """See :meth:`Player.probabilities`; known of a :class:`MemoryPPO` with such actions."""
+        space = self.model.action_space
+        if not isinstance(self.model, MemoryPPO) or not isinstance(space, spaces.Discrete):
+            return None
+        return self.model.policy.action_probabilities(obs, self._state, self._starts)
+
     def observe(
         self, rewards: NDArray[np.float64], dones: NDArray[np.bool_], info: dict[str, Any]
     ) -> None:
@@ -91,6 +111,10 @@ class RandomPlayer(Player):
     def begin(self, env: VectorEnv, seed: int | None) -> None:
         """See :meth:`Player.begin`."""
         self._space = env.action_space
+        if seed is not None:
+            # Apart from the environment's stream of the same seed, of which the first world is
+            # drawn: actions would know what is to come.
+            seed = int(np.random.default_rng([seed, _RANDOM_STREAM]).integers(2**31))
         self._space.seed(seed)
 
     def act(self, obs: Any) -> NDArray[Any]:
@@ -110,6 +134,37 @@ class OraclePlayer(Player):
     def act(self, obs: Any) -> NDArray[Any]:
         """See :meth:`Player.act`."""
         return self._env.optimal_actions()
+
+
+class PolicyPlayer(Player):
+    """A classic bandit policy.
+
+    Args:
+        name: its name in :data:`driftwise.agents.bandits.POLICIES`.
+        **arguments: its arguments.
+    """
+
+    def __init__(self, name: str, **arguments: Any) -> None:
+        self.name, self.arguments = name, arguments
+
+    def begin(self, env: VectorEnv, seed: int | None) -> None:
+        """See :meth:`Player.begin`."""
+        num_arms = count_arms(env)
+        self._policy = make_policy(self.name, num_arms, env.num_envs, seed, **self.arguments)
+        self._policy.bind(env)
+
+    def act(self, obs: Any) -> NDArray[Any]:
+        """See :meth:`Player.act`: a policy looks at no observation."""
+        self._actions = self._policy.act()
+        return self._actions
+
+    def observe(
+        self, rewards: NDArray[np.float64], dones: NDArray[np.bool_], info: dict[str, Any]
+    ) -> None:
+        """See :meth:`Player.observe`."""
+        self._policy.update(self._actions, rewards, transition_info(info, dones))
+        if dones.any():
+            self._policy.reset(dones)
 
 
 class FunctionPlayer(Player):

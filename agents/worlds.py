@@ -23,23 +23,42 @@ def training_world_seed(seed: int) -> int:
     return MAX_ENVS * seed
 
 
-def make_vector_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv:
-    """A vector environment with same-step autoreset.
+def held_out_seed(seed: int) -> int:
+    """First environment seed of a set of held-out worlds: the sets of different seeds differ.
+
+    Raises:
+        ValueError: for a negative seed, whose worlds are trained on.
+    """
+    if seed < 0:
+        raise ValueError(f"seed must not be negative, got {seed}")
+    return HELD_OUT_WORLDS + MAX_ENVS * seed
+
+
+def make_vector_env(
+    env_id: str,
+    num_envs: int,
+    *,
+    autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
+    **kwargs: Any,
+) -> VectorEnv:
+    """A vector environment, by default with same-step autoreset.
 
     It is the environment's own vector class where that lets the mode be chosen, as all of
-    ``driftwise`` do, and a ``SyncVectorEnv`` otherwise.
+    ``driftwise`` do, and a ``SyncVectorEnv`` otherwise; also where there are ``wrappers``, which
+    are for single environments.
 
     Raises:
         ValueError: for an unknown id, or arguments that the environment does not take.
     """
     try:
-        if _lets_the_mode_be_chosen(gym.spec(env_id).vector_entry_point):
-            return gym.make_vec(env_id, num_envs, autoreset_mode=AutoresetMode.SAME_STEP, **kwargs)
+        vector_entry_point = gym.spec(env_id).vector_entry_point
+        if "wrappers" not in kwargs and _lets_the_mode_be_chosen(vector_entry_point):
+            return gym.make_vec(env_id, num_envs, autoreset_mode=autoreset_mode, **kwargs)
         return gym.make_vec(
             env_id,
             num_envs,
             vectorization_mode="sync",
-            vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
+            vector_kwargs={"autoreset_mode": autoreset_mode},
             **kwargs,
         )
     except gym.error.Error as error:

@@ -209,6 +209,14 @@ class WorldVectorEnv(
 
     # ------------------------------------------------------------------ beyond Gymnasium
 
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """What :meth:`render` draws, a picture of the last step of each world.
+
+        Empty without a ``render_mode``, and before the first reset.
+        """
+        return tuple(self._pictures)
+
     def optimal_actions(self) -> NDArray[np.int64]:
         """The oracle: the first of the optimal actions of each world (num_envs,) now.
 

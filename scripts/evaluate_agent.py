@@ -42,19 +42,26 @@ def main(arguments: Sequence[str]) -> None:
     """Run the command with these arguments."""
     given = parse(Arguments, arguments, "driftwise evaluate-agent")
 
-    from driftwise.agents import HELD_OUT_WORLDS, evaluation
-    from driftwise.agents.worlds import MAX_ENVS
+    from driftwise.agents import evaluation, pretrained_names
+    from driftwise.agents.agent_files import agent_label, find_agent
+    from driftwise.agents.worlds import held_out_seed
     from driftwise.tracking import write_json
 
     if given.num_worlds < 1:
         raise ValueError(f"num_worlds must be at least 1, got {given.num_worlds}")
-    seed = HELD_OUT_WORLDS + MAX_ENVS * given.seed
+    seed = held_out_seed(given.seed)
     agents = {}
     for name in given.agents:
-        label = _label(name)
+        label = agent_label(name)
         if label in agents:
             raise ValueError(f"agents must have different names, got {label!r} twice")
-        agents[label] = _load(name, given.device)
+        model = find_agent(name, given.device)
+        if model is None:
+            raise ValueError(
+                "agents must be folders of runs or agents, or one of "
+                f"{', '.join(pretrained_names())}; got {name!r}"
+            )
+        agents[label] = model
     if not evaluation.has_regret(given.env, given.env_kwargs):
         for option in ("policies", "figure"):
             if getattr(given, option) is not None:
@@ -79,22 +86,3 @@ def main(arguments: Sequence[str]) -> None:
         evaluation.plot_records(records, title).savefig(given.figure, dpi=200)
     if given.report is not None:
         write_json(given.report, {"env": given.env, "scores": [line._asdict() for line in scores]})
-
-
-def _label(name: str) -> str:
-    path = Path(name)
-    return path.parent.name if path.name == "agent" else path.name
-
-
-def _load(name: str, device: str) -> Any:
-    from driftwise.agents import load_agent, load_pretrained, pretrained_names
-
-    for folder in (Path(name) / "agent", Path(name)):
-        if (folder / "state.json").exists():
-            return load_agent(folder, device=device)
-    if name not in pretrained_names():
-        raise ValueError(
-            f"agents must be folders of runs or agents, or one of {', '.join(pretrained_names())}; "
-            f"got {name!r}"
-        )
-    return load_pretrained(name, device=device)

@@ -93,13 +93,23 @@ def play(
     return _record(columns, np.array(kept).T)
 
 
-def _check_fit(policy: BanditPolicy, env: VectorEnv) -> None:
+def count_arms(env: VectorEnv) -> int:
+    """Number of arms of a vector environment.
+
+    Raises:
+        ValueError: If its actions are not those of a bandit.
+    """
     space = env.single_action_space
     if not isinstance(space, spaces.Discrete) or space.start != 0:
         raise ValueError(f"env must have the actions 0..num_arms-1 (Discrete), got {space}")
-    if (policy.num_arms, policy.num_envs) != (space.n, env.num_envs):
+    return int(space.n)
+
+
+def _check_fit(policy: BanditPolicy, env: VectorEnv) -> None:
+    num_arms = count_arms(env)
+    if (policy.num_arms, policy.num_envs) != (num_arms, env.num_envs):
         raise ValueError(
-            f"policy must have num_arms={space.n} and num_envs={env.num_envs} as the environment "
+            f"policy must have num_arms={num_arms} and num_envs={env.num_envs} as the environment "
             f"has, got num_arms={policy.num_arms} and num_envs={policy.num_envs}"
         )
 

@@ -1,19 +1,25 @@
 """Everybody who can play: models of stable-baselines3, oracles, functions, own classes."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from stable_baselines3 import PPO
 
 from driftwise.agents import (
+    ModelPlayer,
     OraclePlayer,
     Player,
+    PolicyPlayer,
     RandomPlayer,
     SB3VecEnv,
     episode_returns,
     make_vector_env,
     play_agent,
 )
+from driftwise.agents.bandits import make_policy, play
 from driftwise.envs.registration import ISLANDS, MAZES, TWO_STEPS
 
 PLAYED = ["driftwise/ShiftingBandit-v0", *MAZES, *ISLANDS, *TWO_STEPS]
@@ -31,6 +37,17 @@ def test_random_play_repeats_with_its_seed() -> None:
     first, again, other = (play_agent(RandomPlayer(), env, seed=s).action for s in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_random_play_knows_nothing_of_the_world() -> None:
+    env = make_vector_env("driftwise/ShiftingBandit-v0", 1)
+    player, actions, means = RandomPlayer(), [], []
+    for seed in range(400):
+        env.reset(seed=seed)
+        player.begin(env, seed)
+        actions.append(player.act(None)[0])
+        means.append(env.unwrapped.foresee(1).means[0, 0])
+    assert np.abs(np.corrcoef(actions, np.transpose(means))[0, 1:]).max() < 0.2  # 4 deviations
 
 
 def test_a_model_of_stable_baselines_plays_as_in_a_loop_of_its_own() -> None:
@@ -52,6 +69,36 @@ def test_a_model_of_stable_baselines_plays_as_in_a_loop_of_its_own() -> None:
             expected.append(total)
             obs, _ = scalar.reset()
         assert returns[row].tolist() == expected
+
+
+@pytest.mark.parametrize("name", ["discounted_ucb", "restart_ucb", "clairvoyant", "thompson"])
+def test_a_classic_policy_plays_as_without_this_loop(name: str) -> None:
+    env = make_vector_env("driftwise/ShiftingBandit-v0", 7, max_episode_steps=30)
+    expected = play(make_policy(name, 5, 7, seed=2), env, num_episodes=3, seed=2)
+    record = play_agent(PolicyPlayer(name), env, num_episodes=3, seed=2)
+    for ours, theirs in zip(record, expected, strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_probabilities_are_those_of_the_samples(small_agent: Any) -> None:
+    env = make_vector_env("driftwise/ShiftingBandit-v0", 6, num_arms=3, max_episode_steps=8)
+    player = ModelPlayer(small_agent("sparse", width=16))
+    obs, _ = env.reset(seed=0)
+    player.begin(env, 0)
+    torch.manual_seed(0)
+    for step in range(12):
+        probabilities = player.probabilities(obs)
+        assert probabilities is not None and probabilities.shape == (6, 3)
+        np.testing.assert_array_equal(player.probabilities(obs), probabilities)  # changes nothing
+        start = torch.as_tensor(player._starts)
+        observation = torch.as_tensor(obs)
+        decision = player.model.policy.act(observation, player._state, start)
+        chosen = probabilities[np.arange(6), decision.actions.numpy()]
+        np.testing.assert_allclose(np.log(chosen), decision.log_probs.detach().numpy(), rtol=1e-5)
+        obs, rewards, terminated, truncated, info = env.step(player.act(obs))
+        player.observe(rewards, terminated | truncated, info)
+        assert player._starts.all() == (step == 7)
+    assert RandomPlayer().probabilities(obs) is None
 
 
 def test_functions_and_own_players_play() -> None:

@@ -91,6 +91,15 @@ def test_vector_pictures_are_the_scalar_ones(mode: str) -> None:
             over = False
 
 
+def test_pictures_are_what_render_draws() -> None:
+    envs = ShiftingBanditVector(2, render_mode="ansi")
+    assert envs.pictures == ()
+    envs.reset(seed=0)
+    envs.step(np.array([1, 2]))
+    assert tuple(picture.draw("ansi") for picture in envs.pictures) == envs.render()
+    assert ShiftingBanditVector(2).pictures == ()
+
+
 def test_no_render_mode() -> None:
     for env in (ShiftingBandit(), ShiftingBanditVector(2)):
         env.reset()

@@ -1,0 +1,56 @@
+"""Players by the names that they have on a command line."""
+
+import torch
+
+from .agent_files import agent_label, find_agent, pretrained_names
+from .bandits import POLICIES
+from .bandits.tuned import TUNED
+from .players import ModelPlayer, OraclePlayer, Player, PolicyPlayer, RandomPlayer
+
+
+def named_player(
+    name: str, *, deterministic: bool = False, device: torch.device | str = "cpu"
+) -> Player:
+    """Whoever goes by a name.
+
+    Args:
+        name: ``random``, ``oracle``, a classic bandit policy (with the constants tuned for the
+            standard bandit), a run's folder, an agent's folder, or an agent that comes with the
+            package.
+        deterministic: for an agent, take the most likely actions instead of samples.
+        device: torch device of an agent.
+
+    Raises:
+        ValueError: if nobody has that name.
+        CheckpointError: if the folder is damaged, or holds something else than an agent.
+    """
+    if name == "random":
+        return RandomPlayer()
+    if name == "oracle":
+        return OraclePlayer()
+    if name in POLICIES:
+        return PolicyPlayer(name, **TUNED["standard_bandit"].get(name, {}))
+    model = find_agent(name, device)
+    if model is None:
+        raise ValueError(
+            "agent must be the folder of a run or an agent, random, oracle, a bandit policy "
+            f"({', '.join(POLICIES)}) or one of {', '.join(pretrained_names())}; got {name!r}"
+        )
+    return ModelPlayer(model, deterministic=deterministic)
+
+
+def named_players(
+    names: list[str], *, deterministic: bool = False, device: torch.device | str = "cpu"
+) -> dict[str, Player]:
+    """Several of :func:`named_player`, by what to call them.
+
+    Raises:
+        ValueError: if two would have to be called the same, or nobody has a name.
+    """
+    players: dict[str, Player] = {}
+    for name in names:
+        label = agent_label(name)
+        if label in players:
+            raise ValueError(f"agents must have different names, got {label!r} twice")
+        players[label] = named_player(name, deterministic=deterministic, device=device)
+    return players
