@@ -106,9 +106,7 @@ class ImageSet:
             f"{self.name}, rotated",
             np.concatenate(turns),
             tuple(
-                name + suffix
-                for suffix in ("", " 90", " 180", " 270")
-                for name in self.class_names
+                name + suffix for suffix in ("", " 90", " 180", " 270") for name in self.class_names
             ),
             np.tile(self.background, 4),
         )

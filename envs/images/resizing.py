@@ -25,6 +25,9 @@ def shrink(ink: NDArray[np.bool_], size: int) -> NDArray[np.uint8]:
     new, old = np.arange(size)[:, None] * large, np.arange(large) * size
     overlap = np.minimum(new + large, old + size) - np.maximum(new, old)
     weights = overlap.clip(0).astype(np.float32)  # exact: sums stay below 2 ** 24
-    total = weights @ ink.astype(np.float32) @ weights.T
+    # Plain matrix products: along the columns, then along the rows.
+    narrow = ink.reshape(-1, large).astype(np.float32) @ weights.T
+    turned = np.swapaxes(narrow.reshape(-1, large, size), 1, 2).reshape(-1, large) @ weights.T
+    total = np.swapaxes(turned.reshape(*ink.shape[:-2], size, size), -1, -2)
     area = large * large
     return ((510 * total.astype(np.int64) + area) // (2 * area)).astype(np.uint8)
