@@ -1,7 +1,7 @@
 """Drawings of a made-up character: each time the pen moves a little differently.
 
-Letters: K characters, D drawings of each, M strokes of all characters, T steps of a stroke, S pixels
-of a side.
+Letters: K characters, D drawings of each, M strokes of all characters, T steps of a stroke, S
+pixels of a side.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def find_files(root: Path) -> dict[str, Path] | None:
     ``omniglot/omniglot-py``.
     """
     for folder in (root, root / "omniglot-py", root / "omniglot" / "omniglot-py"):
-        found = {}
+        found: dict[str, Path] = {}
         for split in ALPHABETS:
             for path in (folder / f"images_{split}", folder / f"images_{split}.zip"):
                 if path.exists():

@@ -1,0 +1,21 @@
+"""Streams of labelled images: what comes when, and what a learner has to be asked."""
+
+from .class_curriculum import ClassCurriculum
+from .class_incremental import ClassIncremental
+from .class_stream import ClassStream, class_order
+from .few_shot_episodes import Episode, FewShotEpisodes
+from .iid_stream import IIDStream
+from .image_stream import Batch, ImageStream, to_float
+
+__all__ = [
+    "Batch",
+    "ClassCurriculum",
+    "ClassIncremental",
+    "ClassStream",
+    "Episode",
+    "FewShotEpisodes",
+    "IIDStream",
+    "ImageStream",
+    "class_order",
+    "to_float",
+]
