@@ -1,9 +1,10 @@
 """Worlds that change: Gymnasium environments in numpy, scalar and vectorised.
 
-:class:`ShiftingBandit`, :class:`ShiftingMaze`, :class:`IslandTransport` and :class:`TwoStep` are
-the environments and their own manuals;
-``schedules.py`` says when a world changes; ``drifts.py``, ``restless.py`` and ``maze_drifts.py``
-say how. The wrappers of ``drifting/`` make any environment drift on the same schedules.
+:class:`ShiftingBandit`, :class:`ShiftingMaze`, :class:`IslandTransport`, :class:`TwoStep` and
+:class:`ImageCurriculum` are the environments and their own manuals; ``schedules.py`` says when a
+world changes; ``drifts.py``, ``restless.py`` and ``maze_drifts.py`` say how. The wrappers of
+``drifting/`` make any environment drift on the same schedules. ``images/`` has images by class,
+``image_streams/`` streams of them for classifiers.
 :func:`check_vector_env` checks any vector environment.
 """
 
@@ -40,6 +41,18 @@ from .drifts import (
     Rotting,
     SwapBest,
 )
+from .image_curriculum import ImageCurriculum
+from .image_curriculum_vector import ImageCurriculumVector
+from .image_streams import (
+    Batch,
+    ClassCurriculum,
+    ClassIncremental,
+    Episode,
+    FewShotEpisodes,
+    IIDStream,
+    ImageStream,
+)
+from .images import Glyphs, ImageSet, Omniglot, contact_sheet
 from .island_transport import IslandTransport
 from .island_transport_vector import IslandTransportVector
 from .maze_drifts import BlockCorridor, MazeDrift, MoveGoal, PermuteActions, RedrawLayout
@@ -62,8 +75,11 @@ __all__ = [
     "NOTIFY_LEVELS",
     "Arms",
     "AtSteps",
+    "Batch",
     "BlockCorridor",
     "Bursts",
+    "ClassCurriculum",
+    "ClassIncremental",
     "Cycle",
     "Delay",
     "Draws",
@@ -75,9 +91,17 @@ __all__ = [
     "DriftingWrapper",
     "Drop",
     "Effect",
+    "Episode",
+    "FewShotEpisodes",
     "Flip",
+    "Glyphs",
     "Grid",
     "Hazard",
+    "IIDStream",
+    "ImageCurriculum",
+    "ImageCurriculumVector",
+    "ImageSet",
+    "ImageStream",
     "InformativeArm",
     "Interpolate",
     "IslandTransport",
@@ -87,6 +111,7 @@ __all__ = [
     "Mirror",
     "MoveGoal",
     "Never",
+    "Omniglot",
     "OrnsteinUhlenbeck",
     "Periodic",
     "Permutation",
@@ -116,5 +141,6 @@ __all__ = [
     "TwoStepVector",
     "World",
     "check_vector_env",
+    "contact_sheet",
     "register_envs",
 ]

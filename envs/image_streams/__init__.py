@@ -6,6 +6,7 @@ from .class_stream import ClassStream, class_order
 from .few_shot_episodes import Episode, FewShotEpisodes
 from .iid_stream import IIDStream
 from .image_stream import Batch, ImageStream, to_float
+from .levels import Levels
 
 __all__ = [
     "Batch",
@@ -16,6 +17,7 @@ __all__ = [
     "FewShotEpisodes",
     "IIDStream",
     "ImageStream",
+    "Levels",
     "class_order",
     "to_float",
 ]

@@ -14,6 +14,7 @@ from ..images import ImageSet
 from .class_stream import ClassStream
 from .gate import balanced_sample, check_predictions
 from .image_stream import Batch, Predict
+from .levels import Levels
 
 CHUNK = 500  # images that a learner is asked about at a time
 
@@ -54,10 +55,8 @@ class ClassCurriculum(ClassStream):
         TypeError, ValueError: An argument is not what it must be.
 
     Attributes:
-        level: Levels completed.
-        num_levels: How many there are.
-        num_active: Labels below this are active.
-        num_old: Labels below this were active before the current level, too.
+        level: The current level, which is the number of completed ones.
+        levels: How many there are (``levels.count``), with how many classes.
         level_steps: Batches at the current level.
         probe_accuracy: Accuracy at the latest check, -1 before the first one.
         sightings_to_criterion: How often each label had been in a batch when the level that
@@ -93,45 +92,36 @@ class ClassCurriculum(ClassStream):
             test_drawings=test_drawings,
             batch_size=batch_size,
             num_batches=None,
-            start_classes=check_count("start_classes", start_classes, least=1),
-            block_size=check_count("block_size", block_size, least=1),
+            start_classes=start_classes,
+            block_size=block_size,
             threshold=check_probability("threshold", threshold),
             check_every=check_count("check_every", check_every, least=1),
             probe_size=check_count("probe_size", probe_size, least=1),
             probe_margin=check_nonnegative("probe_margin", probe_margin),
             max_level_steps=max_level_steps,
         )
-        if start_classes > self.num_classes:
-            raise ValueError(
-                f"start_classes must be at most num_classes={self.num_classes}, got {start_classes}"
-            )
-        self.start_classes, self.block_size = start_classes, block_size
+        self.levels = Levels(self.num_classes, start_classes, block_size)
         self.threshold = float(threshold)
         self.check_every, self.max_level_steps = check_every, max_level_steps
         self.probe_size, self.probe_margin = probe_size, float(probe_margin)
-        self.num_levels = 1 + -(-(self.num_classes - start_classes) // block_size)
         self.level = self.level_steps = 0
         self.probe_accuracy = -1.0
         self.sightings_to_criterion = np.full(self.num_classes, -1)
         self._asked = 0  # step of the latest check
-        self._steps = np.zeros(self.num_levels, dtype=np.int64)
-        self._accuracy = np.zeros(self.num_levels)
+        self._steps = np.zeros(self.levels.count, dtype=np.int64)
+        self._accuracy = np.zeros(self.levels.count)
 
     # ------------------------------------------------------------------ levels
-
-    def _active_at(self, level: int) -> int:
-        level = min(level, self.num_levels - 1)
-        return min(self.start_classes + level * self.block_size, self.num_classes)
 
     @property
     def num_active(self) -> int:
         """Labels below this are active."""
-        return self._active_at(self.level)
+        return self.levels.num_active(self.level)
 
     @property
     def num_old(self) -> int:
         """Labels below this have been active before the current level; those from here are new."""
-        return self._active_at(self.level - 1) if self.level else 0
+        return self.levels.num_active(self.level - 1) if self.level else 0
 
     @property
     def steps_per_level(self) -> NDArray[np.int64]:
@@ -148,7 +138,7 @@ class ClassCurriculum(ClassStream):
     def finished(self) -> bool:
         """Whether all levels are complete, or one has taken too long (and a check is not due)."""
         capped = self.level_steps == self.max_level_steps and not self.due
-        return self.level == self.num_levels or capped
+        return self.level == self.levels.count or capped
 
     @property
     def due(self) -> bool:
@@ -224,8 +214,8 @@ class ClassCurriculum(ClassStream):
     @override
     def _set_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         level = int(arrays["level"])
-        if not 0 <= level <= self.num_levels:
-            raise ValueError(f"state['level'] must be from 0 to {self.num_levels}, got {level}")
+        if not 0 <= level <= self.levels.count:
+            raise ValueError(f"state['level'] must be from 0 to {self.levels.count}, got {level}")
         super()._set_arrays(arrays)
         self.sightings_to_criterion = arrays["sightings_to_criterion"]
         self.level, self.level_steps = level, int(arrays["level_steps"])

@@ -189,9 +189,9 @@ class Script:
             faults += max(0.0, 0.3 - length) * (length > 0.12)  # but dots are small
             faults += max(0.0, length * _CELLS / count - 1.6)
             each += count
-            filled |= own
+            np.logical_or(filled, own, out=filled)
         faults += max(0.0, 1.0 - np.count_nonzero(filled) / each - 0.25)
-        coarse: NDArray[np.bool_] = filled.reshape(_CELLS // 2, 2, _CELLS // 2, 2).any(axis=(1, 3))
+        coarse: NDArray[np.bool_] = filled.reshape(_CELLS // 2, 2, -1, 2).any(axis=(1, 3))
         for made in self._made:
             common = np.count_nonzero(made & coarse) / np.count_nonzero(made | coarse)
             faults += max(0.0, common - 0.5)
