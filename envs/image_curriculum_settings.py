@@ -12,7 +12,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from typing_extensions import Unpack, override
 
-from .arguments import assign, check_count, check_probability
+from .arguments import assign, check_count, check_count_or_none, check_probability
 from .image_curriculum_world import CurriculumEpisode, ImageCurriculumWorld
 from .image_streams import Levels, class_order
 from .images import Glyphs, ImageSet, Omniglot
@@ -83,9 +83,7 @@ class ImageCurriculumSettings(WorldSettings):
 
     def __post_init__(self) -> None:
         """Checks that the settings fit together; equal ones then also print alike."""
-        num_classes = self.num_classes
-        if num_classes is not None:
-            num_classes = check_count("num_classes", num_classes, least=1)
+        num_classes = check_count_or_none("num_classes", self.num_classes, least=1)
         images = self.images
         if not isinstance(images, ImageSet):
             images = load_images(images, num_classes)
@@ -103,9 +101,8 @@ class ImageCurriculumSettings(WorldSettings):
             block_size=self.levels.block_size,
             threshold=check_probability("threshold", self.threshold),
             window=check_count("window", self.window, least=1),
+            order_seed=check_count_or_none("order_seed", self.order_seed, least=0),
         )
-        if self.order_seed is not None:
-            assign(self, order_seed=check_count("order_seed", self.order_seed, least=0))
         self.check_horizon()
 
     @property

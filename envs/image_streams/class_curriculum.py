@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ..arguments import check_count, check_nonnegative, check_probability
+from ..arguments import check_count, check_count_or_none, check_nonnegative, check_probability
 from ..images import ImageSet
 from .class_stream import ClassStream
 from .gate import balanced_sample, check_predictions
@@ -49,7 +49,8 @@ class ClassCurriculum(ClassStream):
         probe_size: Images in a probe; where there are fewer, it is all of them.
         probe_margin: How far below ``threshold`` the accuracy on the probe may be. The larger it
             is, the less depends on the luck of the probe, and the more often all is asked.
-        max_level_steps: A level that takes longer ends the stream; None: however long it takes.
+        max_level_steps: A level that is not complete by then ends the stream. A saved state fits
+            streams with any such limit.
 
     Raises:
         TypeError, ValueError: An argument is not what it must be.
@@ -81,8 +82,6 @@ class ClassCurriculum(ClassStream):
         probe_margin: float = 0.0,
         max_level_steps: int | None = None,
     ) -> None:
-        if max_level_steps is not None:
-            check_count("max_level_steps", max_level_steps, least=1)
         super().__init__(
             images,
             seed=seed,
@@ -91,18 +90,17 @@ class ClassCurriculum(ClassStream):
             train_drawings=train_drawings,
             test_drawings=test_drawings,
             batch_size=batch_size,
-            num_batches=None,
-            start_classes=start_classes,
-            block_size=block_size,
+            start_classes=check_count("start_classes", start_classes, least=1),
+            block_size=check_count("block_size", block_size, least=1),
             threshold=check_probability("threshold", threshold),
             check_every=check_count("check_every", check_every, least=1),
             probe_size=check_count("probe_size", probe_size, least=1),
             probe_margin=check_nonnegative("probe_margin", probe_margin),
-            max_level_steps=max_level_steps,
         )
         self.levels = Levels(self.num_classes, start_classes, block_size)
         self.threshold = float(threshold)
-        self.check_every, self.max_level_steps = check_every, max_level_steps
+        self.check_every = check_every
+        self.max_level_steps = check_count_or_none("max_level_steps", max_level_steps, least=1)
         self.probe_size, self.probe_margin = probe_size, float(probe_margin)
         self.level = self.level_steps = 0
         self.probe_accuracy = -1.0
@@ -137,8 +135,10 @@ class ClassCurriculum(ClassStream):
     @override
     def finished(self) -> bool:
         """Whether all levels are complete, or one has taken too long (and a check is not due)."""
-        capped = self.level_steps == self.max_level_steps and not self.due
-        return self.level == self.levels.count or capped
+        if self.level == self.levels.count:
+            return True
+        limit = self.max_level_steps
+        return limit is not None and self.level_steps >= limit and not self.due
 
     @property
     def due(self) -> bool:

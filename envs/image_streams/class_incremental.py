@@ -53,7 +53,6 @@ class ClassIncremental(ClassStream):
             train_drawings=train_drawings,
             test_drawings=test_drawings,
             batch_size=batch_size,
-            num_batches=None,
             classes_per_task=check_count("classes_per_task", classes_per_task, least=1),
             steps_per_task=check_count("steps_per_task", steps_per_task, least=1),
         )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import check_count
+from ..arguments import check_count, check_count_or_none
 from ..images import ImageSet
 from .image_stream import Batch, ImageStream, to_float
 
@@ -33,7 +33,7 @@ class ClassStream(ImageStream):
         train_drawings: Drawings of each class for training, the first ones.
         test_drawings: Drawings that are held out, the ones after those.
         batch_size: Images in a batch.
-        num_batches: Length of the stream, or None for an endless one.
+        num_batches: Length of the stream, or None where it has no fixed one.
         settings: Further arguments, as plain values.
 
     Attributes:
@@ -53,7 +53,7 @@ class ClassStream(ImageStream):
         train_drawings: int,
         test_drawings: int,
         batch_size: int,
-        num_batches: int | None,
+        num_batches: int | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(
@@ -61,16 +61,15 @@ class ClassStream(ImageStream):
             seed=seed,
             rotations=rotations,
             num_batches=num_batches,
-            num_classes=num_classes,
+            num_classes=check_count_or_none("num_classes", num_classes, least=1),
             train_drawings=check_count("train_drawings", train_drawings, least=1),
             test_drawings=check_count("test_drawings", test_drawings, least=1),
             batch_size=check_count("batch_size", batch_size, least=1),
             **settings,
         )
         there, drawings = self._images.num_classes, self._images.num_drawings
-        if num_classes is None:
-            num_classes = there
-        if check_count("num_classes", num_classes, least=1) > there:
+        num_classes = there if num_classes is None else int(num_classes)
+        if num_classes > there:
             raise ValueError(
                 f"num_classes must be at most {there}, all of {images.name}, got {num_classes}"
             )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import check_count, check_flag
+from ..arguments import check_count, check_count_or_none, check_flag
 from ..images import ImageSet
 from ..saving import SETTINGS, check_state, pack_text
 from ..streams import pack_generator, unpack_generator
@@ -49,11 +49,13 @@ class ImageStream(ABC):
         images: The images.
         seed: Where all randomness comes from.
         rotations: Whether images rotated by 90, 180 and 270 degrees are classes of their own.
-        num_batches: Length of the stream, or None for an endless one.
+        num_batches: Length of the stream, or None where it has no fixed one. A saved state fits
+            streams of any length.
         settings: The other arguments, as plain values.
 
     Attributes:
-        settings: All arguments as plain values, and which images they are.
+        settings: All arguments but for limits of length, as plain values, with a fingerprint of the
+            images.
         step: Batches so far.
     """
 
@@ -63,24 +65,21 @@ class ImageStream(ABC):
         *,
         seed: int,
         rotations: bool,
-        num_batches: int | None,
+        num_batches: int | None = None,
         **settings: Any,
     ) -> None:
         if not isinstance(images, ImageSet):
             raise TypeError(
                 f"images must be an ImageSet, such as Omniglot() or Glyphs(), got {images!r}"
             )
-        if num_batches is not None:
-            check_count("num_batches", num_batches, least=1)
         self.settings: dict[str, Any] = {
             "stream": type(self).__name__,
             "images": repr(images),
             "seed": check_count("seed", seed, least=0),
             "rotations": check_flag("rotations", rotations),
-            "num_batches": num_batches,
             **settings,
         }
-        self.num_batches = num_batches
+        self.num_batches = check_count_or_none("num_batches", num_batches, least=1)
         self.step = 0
         self._images = images.with_rotations() if rotations else images
         self._pixels = self._images.images.reshape(-1, *self._images.images.shape[2:])
@@ -104,7 +103,7 @@ class ImageStream(ABC):
     @property
     def finished(self) -> bool:
         """Whether there is no further batch."""
-        return self.step == self.num_batches
+        return self.num_batches is not None and self.step >= self.num_batches
 
     def next_batch(self) -> Any:
         """The next batch.
@@ -147,8 +146,8 @@ class ImageStream(ABC):
         Lists, as JSON has them, will do instead of arrays.
 
         Raises:
-            ValueError: The state is of a stream with other arguments or images, incomplete, or
-                broken; nothing has changed then.
+            ValueError: The state is of a stream with other ``settings``, another class order for
+                one, incomplete, or broken; nothing has changed then.
         """
         arrays = check_state(self.state_dict(), state, what="a stream", method="state_dict")
         generator = unpack_generator(arrays["generator"])

@@ -191,7 +191,7 @@ class Script:
             each += count
             np.logical_or(filled, own, out=filled)
         faults += max(0.0, 1.0 - np.count_nonzero(filled) / each - 0.25)
-        coarse: NDArray[np.bool_] = filled.reshape(_CELLS // 2, 2, -1, 2).any(axis=(1, 3))
+        coarse = np.logical_or.reduce(filled.reshape(_CELLS // 2, 2, -1, 2), axis=(1, 3))
         for made in self._made:
             common = np.count_nonzero(made & coarse) / np.count_nonzero(made | coarse)
             faults += max(0.0, common - 0.5)
