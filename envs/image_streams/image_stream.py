@@ -32,7 +32,9 @@ class Batch(NamedTuple):
 
 def to_float(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Pixels divided by 255, as float32."""
-    return np.true_divide(pixels, np.float32(255.0), dtype=np.float32)
+    numbers = pixels.astype(np.float32)
+    numbers /= np.float32(255.0)
+    return numbers
 
 
 class ImageStream(ABC):
