@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments import check_count, check_count_or_none, check_flag
+from ..generators import pack_generator, unpack_generator
 from ..images import ImageSet
 from ..saving import SETTINGS, check_state, pack_text
-from ..streams import pack_generator, unpack_generator
 
 Predict = Callable[[NDArray[np.float32]], Any]
 
