@@ -3,7 +3,7 @@
 from .class_curriculum import ClassCurriculum
 from .class_incremental import ClassIncremental
 from .class_stream import ClassStream, class_order
-from .few_shot_episodes import Episode, FewShotEpisodes
+from .few_shot_episodes import FewShotEpisode, FewShotEpisodes
 from .iid_stream import IIDStream
 from .image_stream import Batch, ImageStream, to_float
 from .levels import Levels
@@ -13,7 +13,7 @@ __all__ = [
     "ClassCurriculum",
     "ClassIncremental",
     "ClassStream",
-    "Episode",
+    "FewShotEpisode",
     "FewShotEpisodes",
     "IIDStream",
     "ImageStream",

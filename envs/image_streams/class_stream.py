@@ -116,7 +116,9 @@ class ClassStream(ImageStream):
         return self._batch(self._test_rows[first:stop].ravel(), labels)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        return {"sightings": self.sightings}
+        return {"class_order": self.class_order, "sightings": self.sightings}
 
     def _set_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        if not np.array_equal(arrays["class_order"], self.class_order):
+            raise ValueError("state['class_order'] must be the class order of this stream")
         self.sightings = arrays["sightings"]

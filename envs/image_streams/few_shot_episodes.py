@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ..arguments import check_count
+from ..arguments import check_count, check_count_or_none
 from ..images import ImageSet
 from .image_stream import ImageStream, to_float
 
 
-class Episode(NamedTuple):
+class FewShotEpisode(NamedTuple):
     """A task of N ways, K shots and Q queries of each way.
 
     Attributes:
@@ -64,7 +64,7 @@ class FewShotEpisodes(ImageStream):
             images,
             seed=seed,
             rotations=rotations,
-            num_batches=num_episodes,
+            num_batches=check_count_or_none("num_episodes", num_episodes, least=1),
             num_ways=check_count("num_ways", num_ways, least=1),
             num_shots=check_count("num_shots", num_shots, least=1),
             num_queries=check_count("num_queries", num_queries, least=0),
@@ -83,7 +83,7 @@ class FewShotEpisodes(ImageStream):
         self.num_classes = num_ways
 
     @override
-    def _draw(self) -> Episode:
+    def _draw(self) -> FewShotEpisode:
         drawings, ways = self._images.num_drawings, np.arange(self.num_ways)
         classes = self._rng.random(self._images.num_classes).argsort(kind="stable")[: len(ways)]
         chosen = self._rng.random((len(ways), drawings)).argsort(axis=1, kind="stable")
@@ -92,7 +92,7 @@ class FewShotEpisodes(ImageStream):
             pixels[:, : self.num_shots + self.num_queries], [self.num_shots], 1
         )
         side = pixels.shape[2:]
-        return Episode(
+        return FewShotEpisode(
             to_float(shots.reshape(-1, *side)),
             ways.repeat(self.num_shots),
             to_float(queries.reshape(-1, *side)),

@@ -53,7 +53,7 @@ class Script:
         self._frequency = [1.0 / np.sqrt(1.0 + index) for index in range(NUM_SHAPES)]
         self._counts = [w * (0.4 + self._random()) for w in (1.2, 3.5, 2.5, 0.8, 0.2)]
         self._cursive = 0.5 * self._random()
-        self._mark = ("none", "bar", "stem", "rings", "dot")[self._pick([5, 2, 2, 1, 1.5])]
+        self._mark = ("none", "bar", "stem", "rings", "dot")[self._pick([5.0, 2.0, 2.0, 1.0, 1.5])]
         self._made: list[NDArray[np.bool_]] = []
 
     def next_character(self) -> Character:
@@ -82,11 +82,11 @@ class Script:
     def _make_shape(self, taste: Sequence[float], slant: float, diagonal: bool) -> Stroke:
         kind = list(KINDS)[self._pick(taste)]
         if kind == "line":
-            start = self._pick([1.0, 1.5, 1.0, 1.0] if diagonal else [1.0, 1.5]) * np.pi
-            start = start / 4 if diagonal else start / 2
-            start += slant * (start > 0.0) + 0.1 * (self._random() - 0.5)
+            headings = (_RIGHT, _DOWN, _DOWN / 2, 3 * _DOWN / 2)[: 4 if diagonal else 2]
+            start = headings[self._pick((1.0, 1.5, 1.0, 1.0)[: len(headings)])]
+            start += slant * (start > _RIGHT) + 0.1 * (self._random() - 0.5)
         else:
-            start = self._pick([1.0] * 4) * np.pi / 2 + slant + 0.25 * (self._random() - 0.5)
+            start = self._pick([1.0] * 4) * _DOWN + slant + 0.25 * (self._random() - 0.5)
         return make_stroke(kind, start, 0.75 + 0.5 * self._random(), self._random(5))
 
     def _compose(self) -> tuple[list[Stroke], list[FloatArray]]:
@@ -146,24 +146,24 @@ class Script:
         low, high = _box(paths)
         if self._mark == "bar":
             width = max(high[0] - low[0] + 0.2, 0.7)
-            corners = [((low[0] + high[0] - width) / 2, low[1])]
+            spots = [((low[0] + high[0] - width) / 2, low[1])]
             added = make_stroke("line", _RIGHT, width, _STRAIGHT)
         elif self._mark == "rings":
             added = make_stroke("ring", _RIGHT, 0.3, np.full(5, 0.3))
-            corners = [tuple(paths[0][0]), tuple(paths[-1][-1])]
+            spots = [tuple(paths[0][0]), tuple(paths[-1][-1])]
         elif self._mark == "dot" and self._random() < 0.6:
             added = make_stroke("ring", _RIGHT, 0.05, np.full(5, 0.3))
-            spot = low + (high - low) * self._random(2)
+            x, y = low + (high - low) * self._random(2)
             if self._random() < 0.5:
-                spot[1] = (low[1] - 0.2, high[1] + 0.2)[self._pick([1.0, 1.0])]
-            corners = [tuple(spot)]
+                y = (low[1] - 0.2, high[1] + 0.2)[self._pick([1.0, 1.0])]
+            spots = [(x, y)]
         else:
             return
-        for corner in corners[: MOST_STROKES - len(strokes)]:
+        for spot in spots[: MOST_STROKES - len(strokes)]:
             path = added.path()
             offset = path[0] if self._mark == "bar" else path.mean(axis=0)
             strokes.append(added)
-            paths.append(path - offset + corner)
+            paths.append(path - offset + spot)
 
     # ------------------------------------------------------------------ judging
 

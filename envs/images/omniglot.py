@@ -67,7 +67,8 @@ def _load(root: str | os.PathLike[str] | None) -> NDArray[np.uint8]:
     if images is None:
         if files is None:
             raise FileNotFoundError(
-                f"Omniglot is neither in DRIFTWISE_DATA={given or ''} nor at {cached}. {GET_IT}"
+                f"Omniglot is not in DRIFTWISE_DATA={given or ''}, and {cached} is missing or "
+                f"broken. {GET_IT}"
             )
         images = np.stack(
             [shrink(d, SIZE) for split, path in files.items() for d in read_drawings(path, split)]

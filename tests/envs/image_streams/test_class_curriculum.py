@@ -239,6 +239,7 @@ def test_states_of_other_streams(images: ImageSet) -> None:
     for broken, message in (
         (None, r"state must be what state_dict\(\) returned, got NoneType"),
         ({}, r"state must be what state_dict\(\) returned, got the keys \[\]"),
+        ({**before, "class_order": np.arange(70)}, r"state\['class_order'\] must be the class ord"),
         ({**before, "level": np.array(99)}, r"state\['level'\] must be from 0 to 14, got 99"),
         ({**before, "sightings": np.zeros(3)}, r"state\['sightings'\] must have shape \(70,\)"),
         ({**before, "step": "one"}, r"state\['step'\] must hold finite numbers"),

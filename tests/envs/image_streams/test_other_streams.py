@@ -109,7 +109,7 @@ WRONG: list[tuple[type[ImageStream], dict[str, Any], str]] = [
     (FewShotEpisodes, {"num_ways": 71}, "num_ways must be at most 70, all of numbers, got 71"),
     (FewShotEpisodes, {"num_queries": 8}, r"must be at most 8, all drawings of .*, got 1 \+ 8"),
     (FewShotEpisodes, {"num_shots": 0}, "num_shots must be at least 1, got 0"),
-    (FewShotEpisodes, {"num_episodes": 0}, "num_batches must be at least 1, got 0"),
+    (FewShotEpisodes, {"num_episodes": 0}, "num_episodes must be at least 1, got 0"),
     (ClassIncremental, {**SMALL, "steps_per_task": 0}, "steps_per_task must be at least 1, got 0"),
     (ClassIncremental, {**SMALL, "classes_per_task": 0}, "classes_per_task must be at least 1"),
     (IIDStream, {**SMALL, "num_batches": 0}, "num_batches must be at least 1, got 0"),

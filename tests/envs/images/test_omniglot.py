@@ -106,7 +106,7 @@ def test_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for data in ("", str(tmp_path)):
         monkeypatch.setenv("DRIFTWISE_DATA", data)
         with pytest.raises(
-            FileNotFoundError, match=r"Omniglot is neither in .* Get it with"
+            FileNotFoundError, match=r"Omniglot is not in DRIFTWISE_DATA=.* Get it"
         ) as one:
             Omniglot()
         assert "torchvision" in str(one.value) and "Glyphs()" in str(one.value)
@@ -136,7 +136,7 @@ def test_broken(tiny: Path) -> None:
         Omniglot()
     assert not (tiny / "cache").exists()
     archive.unlink()
-    with pytest.raises(FileNotFoundError, match="Omniglot is neither in"):
+    with pytest.raises(FileNotFoundError, match="Omniglot is not in"):
         Omniglot()
 
 
