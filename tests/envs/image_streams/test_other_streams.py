@@ -125,14 +125,14 @@ def test_bad_arguments(images: ImageSet, kind: Any, arguments: Any, message: str
 
 @pytest.mark.parametrize("kind", [ClassCurriculum, IIDStream, ClassIncremental])
 def test_speed(kind: Any) -> None:
-    """Batches of 32 as float32, from 1,623 classes; several times this on an idle core."""
+    """Batches of 32 as float32, from 1,623 classes; the floor is a small part of what we see."""
     pixels = np.random.default_rng(0).integers(256, size=(1623, 20, 28, 28), dtype=np.uint8)
     many = ImageSet("noise", pixels, ("",) * 1623, np.ones(1623, dtype=bool))
     stream = kind(many, check_every=10**9) if kind is ClassCurriculum else kind(many)
     best = np.inf
     for _ in range(5):
-        begin = time.perf_counter()
+        begin = time.process_time()
         for _ in range(200):
             stream.next_batch()
-        best = min(best, time.perf_counter() - begin)
+        best = min(best, time.process_time() - begin)
     assert 200 * 32 / best > 200_000
