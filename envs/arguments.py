@@ -23,6 +23,11 @@ def check_count(name: str, value: object, least: int) -> int:
     return int(value)
 
 
+def check_count_or_none(name: str, value: object, least: int) -> int | None:
+    """As :func:`check_count`, but None may be given, too."""
+    return None if value is None else check_count(name, value, least)
+
+
 def check_flag(name: str, value: object) -> bool:
     """Returns ``value`` as a bool if it is True or False."""
     if not isinstance(value, (bool, np.bool_)):

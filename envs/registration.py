@@ -9,6 +9,8 @@ from gymnasium.envs.registration import register, registry
 from typing_extensions import Unpack
 
 from .bandit_settings import BanditArguments
+from .image_curriculum import ImageCurriculum
+from .image_curriculum_settings import ImageCurriculumArguments
 from .island_settings import IslandArguments
 from .island_transport import IslandTransport
 from .maze_settings import MazeArguments
@@ -118,7 +120,19 @@ TWO_STEPS: dict[str, tuple[int, TwoStepArguments]] = {
     ),
 }
 
-ENVIRONMENTS: dict[str, tuple[int, Any]] = {**BANDITS, **MAZES, **ISLANDS, **TWO_STEPS}
+CURRICULA: dict[str, tuple[int, ImageCurriculumArguments]] = {
+    # All 1,623 characters, whose data is needed, and 300 made-up ones, for which nothing is.
+    "driftwise/OmniglotCurriculum-v0": (10_000, {"images": "omniglot"}),
+    "driftwise/GlyphCurriculum-v0": (10_000, {"images": "glyphs", "num_classes": 300}),
+}
+
+ENVIRONMENTS: dict[str, tuple[int, Any]] = {
+    **BANDITS,
+    **MAZES,
+    **ISLANDS,
+    **TWO_STEPS,
+    **CURRICULA,
+}
 
 
 def register_envs() -> None:
@@ -128,6 +142,7 @@ def register_envs() -> None:
         (MAZES, "make_shifting_maze", "shifting_maze_vector:ShiftingMazeVector"),
         (ISLANDS, "make_island_transport", "island_transport_vector:IslandTransportVector"),
         (TWO_STEPS, "make_two_step", "two_step_vector:TwoStepVector"),
+        (CURRICULA, "make_image_curriculum", "image_curriculum_vector:ImageCurriculumVector"),
     ):
         for env_id, (max_episode_steps, arguments) in environments.items():
             if env_id not in registry:
@@ -173,6 +188,13 @@ def make_two_step(
 ) -> TwoStep:
     """As :func:`make_shifting_bandit`: a :class:`TwoStep` without an end of its own."""
     return TwoStep(render_mode=render_mode, **_endless(TwoStep, arguments))
+
+
+def make_image_curriculum(
+    *, render_mode: str | None = None, **arguments: Unpack[ImageCurriculumArguments]
+) -> ImageCurriculum:
+    """As :func:`make_shifting_bandit`: an :class:`ImageCurriculum` without an end of its own."""
+    return ImageCurriculum(render_mode=render_mode, **_endless(ImageCurriculum, arguments))
 
 
 def _endless(kind: type[Any], arguments: Mapping[str, Any]) -> dict[str, Any]:

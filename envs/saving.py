@@ -17,29 +17,36 @@ def pack_text(text: str) -> NDArray[np.uint8]:
 
 
 def check_state(
-    own: Mapping[str, NDArray[Any]], state: Mapping[str, Any], open_keys: tuple[str, ...]
+    own: Mapping[str, NDArray[Any]],
+    state: Mapping[str, Any],
+    open_keys: tuple[str, ...] = (),
+    *,
+    what: str = "an environment",
+    method: str = "get_state",
 ) -> dict[str, NDArray[Any]]:
-    """Returns copies of the arrays of ``state`` if they fit into an environment.
+    """Returns copies of the arrays of ``state`` if they fit into what has the state ``own``.
 
     Args:
         own: The state of that environment as it is.
         state: The state to restore.
         open_keys: Arrays whose last axis may have another length than its own.
+        what: What has that state, for messages.
+        method: What returns such states, for messages.
 
     Raises:
         ValueError: ``state`` is of an environment with other settings, or lacks an array, or one
             has another shape, other than numbers, or numbers that are not finite.
     """
     if not isinstance(state, Mapping):
-        raise ValueError(f"state must be what get_state() returned, got {type(state).__name__}")
+        raise ValueError(f"state must be what {method}() returned, got {type(state).__name__}")
     if SETTINGS not in state:
-        raise ValueError(f"state must be what get_state() returned, got the keys {sorted(state)}")
+        raise ValueError(f"state must be what {method}() returned, got the keys {sorted(state)}")
     expected, given = (
         np.asarray(part[SETTINGS], dtype=np.uint8).tobytes().decode(errors="replace")
         for part in (own, state)
     )
     if given != expected:
-        raise ValueError(f"state must be of an environment with {expected}, got {given}")
+        raise ValueError(f"state must be of {what} with {expected}, got {given}")
     missing = [key for key in own if key not in state]
     if missing:
         raise ValueError(f"state must have the key {missing[0]!r}, got {sorted(state)}")

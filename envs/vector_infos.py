@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,18 @@ def masked(infos: dict[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def final_infos(
-    ended: NDArray[np.int64], observations: NDArray[np.float32], infos: dict[str, Any]
+    ended: NDArray[np.int64], observations: Sequence[Any], infos: dict[str, Any]
 ) -> dict[str, Any]:
-    """Last observations and infos of the episodes that have ended, as ``SyncVectorEnv`` does."""
-    mask = np.zeros(len(observations), dtype=bool)
+    """Last observations and infos of the episodes that have ended, as ``SyncVectorEnv`` does.
+
+    ``observations`` are those of ``ended`` (n,), and ``infos`` those of all.
+    """
+    num_envs = len(infos["changed"])
+    mask = np.zeros(num_envs, dtype=bool)
     mask[ended] = True
-    last = np.full(len(observations), None, dtype=object)
-    for index in ended.tolist():
-        last[index] = observations[index].copy()
+    last = np.full(num_envs, None, dtype=object)
+    for index, observation in zip(ended.tolist(), observations, strict=True):
+        last[index] = observation
     return {
         "final_obs": last,
         "_final_obs": mask,

@@ -45,8 +45,14 @@ class WorldSettings(ABC):
         """Number of actions of the agent."""
 
     @abstractmethod
-    def observation_space(self) -> spaces.Box:
-        """Space of one observation, a vector of float32."""
+    def observation_space(self) -> spaces.Space[Any]:
+        """Space of one observation."""
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers in the row that vector environments keep for an observation."""
+        (size,) = self.observation_space().shape or ()
+        return size
 
     @abstractmethod
     def make_world(self, num_worlds: int, streams: Streams | None = None) -> PlayedWorld[Any, Any]:

@@ -28,20 +28,16 @@ WorldT = TypeVar("WorldT", bound=PlayedWorld[Any, Any])
 
 Observations = NDArray[np.float32]
 Play = tuple[Observations, NDArray[np.float64], dict[str, Any]]
-Step = tuple[
-    Observations, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
-]
+Step = tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
 _INT64, _UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
 
 
-class WorldVectorEnv(
-    VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]], Generic[SettingsT, WorldT]
-):
+class WorldVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]], Generic[SettingsT, WorldT]):
     """N worlds, stepped together: resets, autoreset modes, episode ends, saving and pictures.
 
     A kind of world writes :meth:`_play`, :meth:`_first_observations` and :meth:`_picture`, on
-    arrays.
+    arrays, and :meth:`_present` where observations are not vectors.
 
     Args:
         num_envs: N, the number of sub-environments.
@@ -78,8 +74,7 @@ class WorldVectorEnv(
         self._num_actions = settings.num_actions
         # An array compares faster than a number, which numpy would have to convert each time.
         self._too_large = np.full(self.num_envs, self._num_actions, dtype=_UINT64)
-        size = self.single_observation_space.shape[0]
-        self._observations = np.zeros((self.num_envs, size), dtype=np.float32)
+        self._observations = np.zeros((self.num_envs, settings.observation_size), dtype=np.float32)
         self._running = False
         self._waiting: NDArray[np.int64] | None = None  # sub-environments whose episode is over
         self._next_end = NEVER  # clock at which the next episode ends
@@ -94,6 +89,10 @@ class WorldVectorEnv(
     @abstractmethod
     def _first_observations(self, worlds: NDArray[np.int64]) -> Observations:
         """Observations (n, ...) of ``worlds`` (n,) at the start of their episodes."""
+
+    def _present(self, rows: Observations) -> Any:
+        """Observations as agents get them, of rows (..., size); never the rows themselves."""
+        return rows.copy()
 
     def _first_infos(self) -> dict[str, Any]:
         """Infos of all worlds at the current step, as a reset returns them (regret 0)."""
@@ -117,7 +116,7 @@ class WorldVectorEnv(
         *,
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
-    ) -> tuple[Observations, dict[str, Any]]:
+    ) -> tuple[Any, dict[str, Any]]:
         """Starts episodes in all sub-environments, or in those of ``options["reset_mask"]``.
 
         Raises:
@@ -149,7 +148,7 @@ class WorldVectorEnv(
         infos = self._start(worlds, episode)
         if mask is not None:
             infos = masked(infos, mask)
-        return self._observations.copy(), infos
+        return self._present(self._observations), infos
 
     def step(self, actions: NDArray[np.int64]) -> Step:
         """Takes one action in each sub-environment.
@@ -173,7 +172,7 @@ class WorldVectorEnv(
             if len(waiting) == self.num_envs:
                 infos = self._start(waiting)
                 rewards, no = np.zeros(self.num_envs), np.zeros(self.num_envs, dtype=bool)
-                return self._observations.copy(), rewards, no, no.copy(), infos
+                return self._present(self._observations), rewards, no, no.copy(), infos
 
         if world.clock == world.next_draw:
             world.draw_due_blocks()
@@ -190,7 +189,8 @@ class WorldVectorEnv(
             ended = np.flatnonzero(world.clock - world.first == self.settings.max_episode_steps)
             (terminated if self.settings.terminate_on_horizon else truncated)[ended] = True
             if self.autoreset_mode is AutoresetMode.SAME_STEP:
-                final = final_infos(ended, observations, infos)
+                last = [self._present(observations[index]) for index in ended.tolist()]
+                final = final_infos(ended, last, infos)
                 self._begin(ended, observations, infos)
                 infos.update(final)
             else:
@@ -198,7 +198,7 @@ class WorldVectorEnv(
                 world.release(ended)
                 self._plan_end()
         self._observations = observations
-        return observations.copy(), rewards, terminated, truncated, infos
+        return self._present(observations), rewards, terminated, truncated, infos
 
     def render(self) -> tuple[str | NDArray[np.uint8], ...] | None:
         """A tuple of N pictures of the last step, as the scalar environment draws them."""

@@ -55,9 +55,12 @@ def test_the_ground_floors_work_without_gymnasium():
         "import sys; sys.modules['gymnasium'] = None; sys.modules['stable_baselines3'] = None\n"
         "import driftwise, driftwise.memory, driftwise.tracking, driftwise.evaluation\n"
         "import torch\n"
-        "print(driftwise.memory.SparseFastWeights(4)(torch.zeros(1, 2, 4))[0].shape)"
+        "print(driftwise.memory.SparseFastWeights(4)(torch.zeros(1, 2, 4))[0].shape)\n"
+        "from driftwise.envs import Glyphs, IIDStream\n"
+        "stream = IIDStream(Glyphs(2, 2), train_drawings=1, test_drawings=1)\n"
+        "print(stream.next_batch().images.shape)"
     )
-    assert python(code) == "torch.Size([1, 2, 4])"
+    assert python(code) == "torch.Size([1, 2, 4])\n(32, 28, 28)"
 
 
 @pytest.mark.parametrize("folder", ["memory", "envs", "evaluation", "tracking"])

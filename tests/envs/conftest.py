@@ -12,6 +12,7 @@ from driftwise.envs import (
     Bursts,
     Drift,
     Hazard,
+    ImageSet,
     Interpolate,
     Mirror,
     Never,
@@ -99,3 +100,17 @@ def search_from(walls: np.ndarray, goal: Cell) -> dict[Cell, int]:
 @pytest.fixture(scope="session")
 def search() -> Search:
     return search_from
+
+
+def make_numbers(num_classes: int, num_drawings: int) -> ImageSet:
+    """Images of which each tells its class and the number of its drawing, in two pixels."""
+    pixels = np.zeros((num_classes, num_drawings, 28, 28), dtype=np.uint8)
+    pixels[..., 0, 0] = np.arange(num_classes)[:, None]
+    pixels[..., 0, 1] = np.arange(num_drawings)
+    names = tuple(f"class{number}" for number in range(num_classes))
+    return ImageSet("numbers", pixels, names, np.arange(num_classes) < num_classes // 2)
+
+
+@pytest.fixture(scope="session")
+def numbers() -> Callable[[int, int], ImageSet]:
+    return make_numbers

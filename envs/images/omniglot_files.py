@@ -1,0 +1,149 @@
+"""The original files of Omniglot, as folders or zips."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE, DRAWINGS = 105, 20  # pixels of the original images, and drawings of each character
+
+# Characters of the alphabets of each split, in the order of their names.
+ALPHABETS: dict[str, dict[str, int]] = {
+    "background": {
+        "Alphabet_of_the_Magi": 20,
+        "Anglo-Saxon_Futhorc": 29,
+        "Arcadian": 26,
+        "Armenian": 41,
+        "Asomtavruli_(Georgian)": 40,
+        "Balinese": 24,
+        "Bengali": 46,
+        "Blackfoot_(Canadian_Aboriginal_Syllabics)": 14,
+        "Braille": 26,
+        "Burmese_(Myanmar)": 34,
+        "Cyrillic": 33,
+        "Early_Aramaic": 22,
+        "Futurama": 26,
+        "Grantha": 43,
+        "Greek": 24,
+        "Gujarati": 48,
+        "Hebrew": 22,
+        "Inuktitut_(Canadian_Aboriginal_Syllabics)": 16,
+        "Japanese_(hiragana)": 52,
+        "Japanese_(katakana)": 47,
+        "Korean": 40,
+        "Latin": 26,
+        "Malay_(Jawi_-_Arabic)": 40,
+        "Mkhedruli_(Georgian)": 41,
+        "N_Ko": 33,
+        "Ojibwe_(Canadian_Aboriginal_Syllabics)": 14,
+        "Sanskrit": 42,
+        "Syriac_(Estrangelo)": 23,
+        "Tagalog": 17,
+        "Tifinagh": 55,
+    },
+    "evaluation": {
+        "Angelic": 20,
+        "Atemayar_Qelisayer": 26,
+        "Atlantean": 26,
+        "Aurek-Besh": 26,
+        "Avesta": 26,
+        "Ge_ez": 26,
+        "Glagolitic": 45,
+        "Gurmukhi": 45,
+        "Kannada": 41,
+        "Keble": 26,
+        "Malayalam": 47,
+        "Manipuri": 40,
+        "Mongolian": 30,
+        "Old_Church_Slavonic_(Cyrillic)": 45,
+        "Oriya": 46,
+        "Sylheti": 28,
+        "Syriac_(Serto)": 23,
+        "Tengwar": 25,
+        "Tibetan": 42,
+        "ULOG": 26,
+    },
+}
+
+
+def characters(split: str) -> list[str]:
+    """Names of the characters of a split, in order: ``"Alphabet/characterNN"``."""
+    return [
+        f"{alphabet}/character{number:02d}"
+        for alphabet, count in ALPHABETS[split].items()
+        for number in range(1, count + 1)
+    ]
+
+
+def find_files(root: Path) -> dict[str, Path] | None:
+    """Folder or zip of each split below ``root``, or None where one is missing.
+
+    Looked for in ``root``, in ``omniglot-py`` (as torchvision lays it out) and in
+    ``omniglot/omniglot-py``.
+    """
+    for folder in (root, root / "omniglot-py", root / "omniglot" / "omniglot-py"):
+        found: dict[str, Path] = {}
+        for split in ALPHABETS:
+            for path in (folder / f"images_{split}", folder / f"images_{split}.zip"):
+                if path.exists():
+                    found.setdefault(split, path)
+        if len(found) == len(ALPHABETS):
+            return found
+    return None
+
+
+def read_drawings(path: Path, split: str) -> Iterator[NDArray[np.bool_]]:
+    """The characters of a split in order, each (20, 105, 105), True where there is ink.
+
+    Raises:
+        ValueError: A file is missing or broken; the message names it.
+    """
+    with ExitStack() as stack:
+        names, read = _open(path, stack)
+        drawings: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(names):
+            if name.endswith(".png"):
+                drawings["/".join(name.split("/")[-3:-1])].append(name)
+        for character in characters(split):
+            found = drawings[character]
+            if len(found) != DRAWINGS:
+                raise ValueError(
+                    f"{path} is incomplete: it has {len(found)} of {DRAWINGS} drawings of "
+                    f"{character}"
+                )
+            yield np.stack([_decode(read, name, path) for name in found])
+
+
+def _open(path: Path, stack: ExitStack) -> tuple[list[str], Callable[[str], bytes]]:
+    """Names of all files in a folder or zip, and what reads one."""
+    if path.is_dir():
+        files = path.rglob("*.png")
+        return [file.relative_to(path).as_posix() for file in files], lambda name: (
+            path / name
+        ).read_bytes()
+    try:
+        archive = stack.enter_context(zipfile.ZipFile(path))
+    except (zipfile.BadZipFile, OSError) as error:
+        raise ValueError(f"{path} is broken: {error}") from None
+    return archive.namelist(), archive.read
+
+
+def _decode(read: Callable[[str], bytes], name: str, path: Path) -> NDArray[np.bool_]:
+    from PIL import Image  # needed here only
+
+    try:
+        with Image.open(io.BytesIO(read(name))) as picture:
+            drawing = np.asarray(picture.convert("1"))
+    except (OSError, SyntaxError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} is broken at {name}: {error}") from None
+    if drawing.shape != (SIDE, SIDE):
+        raise ValueError(f"{path} is broken at {name}: its shape is {drawing.shape}")
+    return ~drawing
