@@ -60,9 +60,9 @@ class HebbianSoftmax(ParameterRule):
             the row that was written to back to its length: a write turns the row and leaves its
             length to the gradient. An activation of length zero, which has no direction, then
             counts as the row itself. None writes activations as they are.
-        centring: subtract the running mean of all activations from them, in the logits and in what
-            is written. Activations behind a ReLU share a large part, which raw rows would memorise.
-            The mean moves at each write by the rate max(1 / number of writes, gamma).
+        centring: subtract the running mean of all earlier activations from them, in the logits and
+            in what is written. Activations behind a ReLU share a large part, which rows would
+            memorise. The mean moves at each write by the rate max(1 / number of writes, gamma).
         cosine: logits are the cosine of activation and row, times a learned ``scale``.
 
     Attributes:
@@ -152,7 +152,8 @@ class HebbianSoftmax(ParameterRule):
         if self.T == 0 or not seen.any():
             return
         if self.centring:
-            h = h - self._moved_mean(h)
+            h, whole = h - self.mean, h
+            self._move_mean(whole)
         # (k,) classes of the batch, the same on every process, and where each example's is in it.
         classes = seen.nonzero().squeeze(1)
         places = torch.searchsorted(classes, labels)
@@ -167,7 +168,8 @@ class HebbianSoftmax(ParameterRule):
         rates = self._rates(n, c).to(h.dtype)
         written = (1 - rates) * rows + rates * (sums / n)
         if self.norm_matching == "row":
-            written = F.normalize(written, dim=1) * lengths
+            own = written.norm(dim=1, keepdim=True)
+            written = torch.where(own > 0, written * (lengths / own), rows)
         # Rows that are not to be written to stay the same to the bit.
         written = torch.where(rates > 0, written, rows)
         self.weight[classes] = written.to(self.weight.dtype)
@@ -177,14 +179,12 @@ class HebbianSoftmax(ParameterRule):
         share = n / c if self.batch_rate == "n/c" else 1 / c
         return share.clamp(min=self.gamma) * (c < self.T)
 
-    def _moved_mean(self, h: Tensor) -> Tensor:
-        """Take a batch into the running mean of all activations; returns it."""
+    def _move_mean(self, h: Tensor) -> None:
+        """Take a batch into the running mean of all activations."""
         self.num_writes += 1
         total = sum_over_processes(torch.cat((h.sum(0), h.new_tensor([len(h)]))))
-        batch_mean = total[:-1] / total[-1]
         rate = (1 / self.num_writes.to(h.dtype)).clamp(min=self.gamma)
-        self.mean += rate * (batch_mean - self.mean)
-        return self.mean
+        self.mean += rate * (total[:-1] / total[-1] - self.mean)
 
     def _checked(self, h: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The arguments as (n, d) and (n,), activations at least in single precision."""
