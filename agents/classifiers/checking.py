@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...tracking import load_checkpoint, save_checkpoint
 from .learner import Learner
 
 
@@ -16,9 +19,10 @@ def check_learner(make: Callable[[], Learner], *, batch_size: int = 8, seed: int
 
     Checked are, in this order: the shape and the sum of predictions; that predicting changes
     nothing; that two learners made alike stay alike, to the bit; that updates change predictions
-    and return numbers; that a state put into a new learner gives the same predictions and the same
-    learning from there on, to the bit; that a state is a copy; that labels and images are checked
-    and a bad batch leaves no trace. NumPy arrays and tensors must be taken alike.
+    and return numbers; that a state put into a new learner, by way of a checkpoint on disk, gives
+    the same predictions and the same learning from there on, to the bit; that a state is a copy;
+    that labels and images are checked, and a bad batch leaves no trace. NumPy arrays and tensors
+    must be taken alike.
 
     Args:
         make: makes a new learner, the same at each call; for at least 2 classes.
@@ -59,7 +63,9 @@ def check_learner(make: Callable[[], Learner], *, batch_size: int = 8, seed: int
 
     saved = learner.state_dict()
     other = make()
-    other.load_state_dict(saved)
+    with tempfile.TemporaryDirectory() as folder:
+        save_checkpoint(Path(folder) / "state", saved)
+        other.load_state_dict(load_checkpoint(Path(folder) / "state"))
     _same(other.state_dict(), saved, "a state before and after loading")
     for _ in range(2):
         x, y = batch()

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...memory import FastWeightState, HebbianSoftmax, ParameterRule, SparseFastWeights
+from ...memory.contract import check_sizes
 
 
 class FastWeightReadout(ParameterRule):
@@ -15,14 +16,15 @@ class FastWeightReadout(ParameterRule):
     A label is written as a code, a fixed random direction, and what is read is compared with the
     codes of all classes: nothing has to be learned about a class before it can be bound. ::
 
-        write   (h_j, code of y_j)  for every labelled example, one after the other
-        read    (h, 0)              for a new image, from what was written so far
+        write   (h_j, code of y_j, 1)  for every labelled example, one after the other
+        read    (h, 0, 0)              for a new image, from what was written so far
         logits  = softmax row . h + b + sharpness * (code . what was read)
 
-    The slow weights of the memory (what is the key of h, how strongly to write) learn from the
-    cross entropy of these predictions. Gradients flow through the last ``window`` writes, which are
-    run again at each step from the state before them; older ones are final. The features of
-    written examples are those of their time, so that the body learns from the reads alone.
+    The slow weights of the memory begin as those of a lookup table (:func:`start_as_lookup`) and
+    learn from the cross entropy of these predictions what to use as the key of h and how strongly
+    to write. Gradients flow through the last ``window`` writes, which are run again at each step
+    from the state before them; older ones are final. The features of written examples are those of
+    their time, so that the body learns from the reads alone.
 
     Args:
         in_features: d, width of the activations.
@@ -31,6 +33,9 @@ class FastWeightReadout(ParameterRule):
         num_slots, top_k, key_size, value_size: of the
             :class:`~driftwise.memory.SparseFastWeights`.
         code_size: width of the codes.
+
+    Raises:
+        ValueError: for sizes below 1.
     """
 
     codes: Tensor
@@ -52,16 +57,18 @@ class FastWeightReadout(ParameterRule):
         code_size: int,
     ) -> None:
         super().__init__()
+        check_sizes(window=window, code_size=code_size)
         self.window = window
         self.softmax = HebbianSoftmax(in_features, num_classes, T=0)
         self.memory = SparseFastWeights(
-            in_features + code_size,
+            in_features + code_size + 1,
             code_size,
             num_slots=num_slots,
             top_k=top_k,
             key_size=key_size,
             value_size=value_size,
         )
+        start_as_lookup(self.memory, in_features)
         self.sharpness = nn.Parameter(torch.tensor(10.0))
         self.register_buffer("codes", F.normalize(torch.randn(num_classes, code_size), dim=1))
         # Fast weights before the pending writes, and those writes; the newest come last.
@@ -74,7 +81,7 @@ class FastWeightReadout(ParameterRule):
         """Logits (n, m) of activations h (n, d)."""
         begin = self.window - int(self.num_pending)
         weights = self._written(self.start, self.features[begin:], self.labels[begin:])
-        asked = torch.cat((h, h.new_zeros(len(h), self.codes.shape[1])), 1)
+        asked = F.pad(h, (0, self.codes.shape[1] + 1))
         state = FastWeightState(weights.expand(len(h), *weights.shape[1:]))
         read, _ = self.memory.step(asked, state)
         logits: Tensor = self.softmax(h)
@@ -97,6 +104,42 @@ class FastWeightReadout(ParameterRule):
         """Fast weights (1, heads, slots, key, value) after some writes, in their order."""
         if not len(labels):
             return weights
-        pairs = torch.cat((features, self.codes[labels]), 1).unsqueeze(0)
+        labelled = features.new_ones(len(labels), 1)
+        pairs = torch.cat((features, self.codes[labels], labelled), 1).unsqueeze(0)
         _, state = self.memory(pairs, FastWeightState(weights))
         return state.weights
+
+
+@torch.no_grad()
+def start_as_lookup(memory: SparseFastWeights, in_features: int) -> None:
+    """Let the slow weights begin as those of a table from activations to codes.
+
+    Of its input (activation, code, whether labelled), keys and addresses come from the activation
+    alone, alike for writing and reading; values from the code; the output is the code that these
+    values stand for. What is labelled is written at a rate near 0.7, and else hardly anything.
+
+    Args:
+        memory: takes inputs of ``in_features + output_size + 1``.
+        in_features: width of the activations.
+    """
+    heads, values, slots = memory.num_heads, memory.value_size, memory.num_slots
+    sizes = [memory.key_size] * 2 + [values] + [slots] * 2 + [1]
+    memory.generate.weight.zero_()
+    weight = memory.generate.weight.unflatten(0, (heads, -1)).split(sizes, 1)
+    for writing, reading in ((weight[0], weight[1]), (weight[3], weight[4])):  # keys, addresses
+        from_activation = writing[..., :in_features]
+        nn.init.normal_(from_activation, std=in_features**-0.5)
+        # Blind to what all activations share, such as being positive.
+        from_activation -= from_activation.mean(-1, keepdim=True)
+        reading.copy_(writing)
+    # Directions that keep the lengths of codes, as far as there is room for them.
+    directions = nn.init.orthogonal_(torch.empty(heads * values, memory.output_size))
+    weight[2][..., in_features:-1] = directions.view(heads, values, -1)
+    weight[5][..., -1] = 5.0
+    memory.generate.bias.zero_()
+    memory.generate.bias.view(heads, -1)[:, -1] = -4.0
+
+    for parameter in (memory.slow.weight, memory.slow.bias, memory.fast.weight):
+        parameter.zero_()
+    reads, _ = memory.fast.weight.unflatten(1, (heads, 2, values)).unbind(2)
+    reads.copy_(directions.T.view(-1, heads, values))

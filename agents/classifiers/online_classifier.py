@@ -124,6 +124,11 @@ class OnlineClassifier:
             raise ValueError(f"state must be that of {self.kind}, got that of {state['kind']}")
         load_weights(self.network, state["network"])
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+        # Files keep no memory order, and the fused step takes moments to have their parameter's.
+        for parameter, moments in self.optimizer.state.items():
+            for name, value in moments.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    moments[name] = torch.empty_like(parameter).copy_(value)
         self.seen.copy_(state["seen"])
         if self.replay is not None:
             self.replay.load_state_dict(state["replay"])
