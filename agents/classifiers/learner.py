@@ -62,12 +62,12 @@ def as_images(x: Images) -> Tensor:
         TypeError: they are not float32.
         ValueError: another shape.
     """
-    x = torch.from_numpy(np.array(x)) if isinstance(x, np.ndarray) else x
-    if x.dtype != torch.float32:
-        raise TypeError(f"x must be float32 images with ink 1, got {x.dtype}")
-    if x.shape[1:] != (1, 28, 28):
-        raise ValueError(f"x must have shape (n, 1, 28, 28), got {tuple(x.shape)}")
-    return x
+    images = x if isinstance(x, Tensor) else np.array(x)
+    if str(images.dtype) not in ("float32", "torch.float32"):
+        raise TypeError(f"x must be float32 images with ink 1, got {images.dtype}")
+    if images.shape[1:] != (1, 28, 28):
+        raise ValueError(f"x must have shape (n, 1, 28, 28), got {tuple(images.shape)}")
+    return torch.as_tensor(images)
 
 
 def as_labels(y: Labels, count: int, num_classes: int) -> Tensor:
@@ -77,13 +77,13 @@ def as_labels(y: Labels, count: int, num_classes: int) -> Tensor:
         TypeError: they are no integers.
         ValueError: there are not ``count`` of them, or one is not below ``num_classes``.
     """
-    y = torch.from_numpy(np.array(y)) if isinstance(y, np.ndarray) else y
-    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
-        raise TypeError(f"y must be integer labels, got {y.dtype}")
-    if y.shape != (count,):
-        raise ValueError(f"y must have shape ({count},), one label an image, got {tuple(y.shape)}")
-    if count and not 0 <= y.min() <= y.max() < num_classes:
+    labels = y.detach().cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"y must be integer labels, got {labels.dtype}")
+    if labels.shape != (count,):
+        raise ValueError(f"y must have shape ({count},), one label an image, got {labels.shape}")
+    if count and not 0 <= labels.min() <= labels.max() < num_classes:
         raise ValueError(
-            f"y must be from 0 to {num_classes - 1}, got {y.min().item()} to {y.max().item()}"
+            f"y must be from 0 to {num_classes - 1}, got {labels.min()} to {labels.max()}"
         )
-    return y.long()
+    return torch.tensor(labels.astype(np.int64))

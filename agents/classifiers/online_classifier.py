@@ -71,7 +71,7 @@ class OnlineClassifier:
             return self._masked(torch.cat(logits)).log_softmax(1)
 
     def update(self, x: Images, y: Labels) -> dict[str, float]:
-        """One step; returns the ``loss`` of it, and the ``accuracy`` on the batch before it."""
+        """One step; returns its ``loss``, and the ``accuracy`` of what it was computed from."""
         images = as_images(x)
         count = len(images)
         labels = as_labels(y, count, self.num_classes)
