@@ -28,7 +28,7 @@ class ConvNet(nn.Sequential):
     The network of Matching Networks (Vinyals et al. 2016), except that each block pools before it
     normalises: the ReLU and the pooling commute, and three quarters of the work behind the
     convolution is saved. The images are kept channels last, in which torch's convolutions are
-    fastest on a CPU; ``docs/classifiers.md`` has the speeds.
+    fastest on a CPU. Together this makes a training step two to three times as fast on one core.
 
     Args:
         width: filters of every block, and width of the features, d.
