@@ -3,7 +3,9 @@
 from .augment import AugmentedNetwork, augment
 from .checking import check_memory
 from .contract import SequenceMemory
+from .hebbian_softmax import HebbianSoftmax
 from .kernels import without_kernels
+from .parameter_rule import ParameterRule
 from .recurrent import GRU, LSTM, GRUState, LSTMState, NoMemory, NoState
 from .row_gated import RowGatedFastWeights, RowGatedState
 from .sparse_fast_weights import FastWeightState, SparseFastWeights
@@ -19,6 +21,7 @@ from .state import (
     where_rows,
     write_rows,
 )
+from .weight_imprinting import WeightImprinting
 
 __all__ = [
     "GRU",
@@ -26,15 +29,18 @@ __all__ = [
     "AugmentedNetwork",
     "FastWeightState",
     "GRUState",
+    "HebbianSoftmax",
     "LSTMState",
     "NoMemory",
     "NoState",
+    "ParameterRule",
     "RowGatedFastWeights",
     "RowGatedState",
     "SequenceMemory",
     "SparseFastWeights",
     "Stack",
     "State",
+    "WeightImprinting",
     "augment",
     "check_memory",
     "clone",

@@ -1,0 +1,185 @@
+"""The learners: the settings of each, in plain data, and what is built from them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from ...memory import HebbianSoftmax, ParameterRule, WeightImprinting
+from .fast_weight_readout import FastWeightReadout
+from .nearest_class_mean import NearestClassMean
+from .replay import ITEM_BYTES, ReplayBuffer
+
+
+@dataclass(frozen=True)
+class SoftmaxConfig:
+    """A plain softmax, and what all learners have: the network and its optimiser."""
+
+    width: int = 64
+    """Filters of every block of the network, and width of the features."""
+    norm: str = "batch"
+    """Normalisation in the network: batch or none."""
+    learning_rate: float = 1e-3
+    """Adam's step size."""
+    mask_unseen: bool = True
+    """Leave classes that had no label so far out of the softmax."""
+
+    def __post_init__(self) -> None:
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+
+    def make_head(self, num_classes: int) -> ParameterRule:
+        """From features to logits; a Hebbian softmax that never writes is a plain one."""
+        return HebbianSoftmax(self.width, num_classes, T=0)
+
+    def make_replay(self, head: ParameterRule, seed: int) -> ReplayBuffer | None:
+        """A memory of past images, for learners that have one."""
+        return None
+
+    def parameter_groups(self, body: nn.Module, head: ParameterRule) -> list[dict[str, Any]]:
+        """Groups of parameters for the optimiser."""
+        parameters = [p for p in (*body.parameters(), *head.parameters()) if p.requires_grad]
+        return [{"params": parameters, "lr": self.learning_rate}]
+
+
+@dataclass(frozen=True)
+class FastRowsConfig(SoftmaxConfig):
+    """A plain softmax whose rows have a learning rate of their own, ten times the network's."""
+
+    row_learning_rate: float = 1e-2
+    """Adam's step size for the rows of the softmax."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.row_learning_rate > 0:
+            raise ValueError(f"row_learning_rate must be above 0, got {self.row_learning_rate}")
+
+    def parameter_groups(self, body: nn.Module, head: ParameterRule) -> list[dict[str, Any]]:
+        """The rows are a group of their own."""
+        (group,) = super().parameter_groups(body, head)
+        rows = head.get_parameter("weight")
+        group["params"] = [p for p in group["params"] if p is not rows]
+        return [group, {"params": [rows], "lr": self.row_learning_rate}]
+
+
+@dataclass(frozen=True)
+class HebbianConfig(SoftmaxConfig):
+    """A Hebbian softmax; see :class:`~driftwise.memory.HebbianSoftmax` for its arguments."""
+
+    gamma: float = 0.01
+    """Least mixing rate."""
+    T: float = 500.0
+    """Sightings of a class from which on its row is left to the gradient."""
+    batch_rate: str = "n/c"
+    """n/c or 1/c."""
+    norm_matching: str | None = "row"
+    """row, activation or None."""
+    centring: bool = False
+    """Subtract the running mean of the activations."""
+    cosine: bool = False
+    """Logits are cosines, times a learned scale."""
+
+    def make_head(self, num_classes: int) -> ParameterRule:
+        """From features to logits."""
+        return HebbianSoftmax(
+            self.width,
+            num_classes,
+            gamma=self.gamma,
+            T=self.T,
+            batch_rate=self.batch_rate,
+            norm_matching=self.norm_matching,
+            centring=self.centring,
+            cosine=self.cosine,
+        )
+
+
+@dataclass(frozen=True)
+class LambdaOnlyConfig(HebbianConfig):
+    """A Hebbian softmax whose rows are written by the rule alone, and have no gradient."""
+
+    T: float = math.inf
+    """As above; the rule never stops here, since nothing else would move the rows."""
+
+    def make_head(self, num_classes: int) -> ParameterRule:
+        """From features to logits."""
+        head = super().make_head(num_classes)
+        head.get_parameter("weight").requires_grad_(False)
+        return head
+
+
+@dataclass(frozen=True)
+class ImprintingConfig(SoftmaxConfig):
+    """A cosine softmax with weight imprinting (:class:`~driftwise.memory.WeightImprinting`)."""
+
+    def make_head(self, num_classes: int) -> ParameterRule:
+        """From features to logits."""
+        return WeightImprinting(self.width, num_classes)
+
+
+@dataclass(frozen=True)
+class ClassMeanConfig(SoftmaxConfig):
+    """The nearest class mean."""
+
+    gamma: float = 0.01
+    """Least rate at which the means follow the activations."""
+
+    def make_head(self, num_classes: int) -> ParameterRule:
+        """From features to logits."""
+        return NearestClassMean(self.width, num_classes, gamma=self.gamma)
+
+
+@dataclass(frozen=True)
+class ReplayConfig(SoftmaxConfig):
+    """A plain softmax that trains on past images, too: as many a step as are new."""
+
+    memory_bytes: int | None = None
+    """Size of the memory of images. By default that of a Hebbian softmax's whole state: its rows,
+    bias, counts and mean, although this learner has the rows and the bias besides."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.memory_bytes is not None and self.memory_bytes < ITEM_BYTES:
+            raise ValueError(
+                f"memory_bytes must be at least {ITEM_BYTES}, one image, got {self.memory_bytes}"
+            )
+
+    def make_replay(self, head: ParameterRule, seed: int) -> ReplayBuffer:
+        """The memory of images."""
+        size = self.memory_bytes
+        if size is None:
+            size = sum(tensor.nbytes for tensor in head.state_dict().values())
+        return ReplayBuffer(max(size // ITEM_BYTES, 1), seed)
+
+
+@dataclass(frozen=True)
+class FastWeightsConfig(SoftmaxConfig):
+    """A read-out from fast weights (:class:`~driftwise.agents.classifiers.FastWeightReadout`)."""
+
+    window: int = 256
+    """Writes through which gradients flow."""
+    num_slots: int = 32
+    """Slots of each head."""
+    top_k: int = 2
+    """Slots that a write and a read touch."""
+    key_size: int = 16
+    """Width of keys."""
+    value_size: int = 16
+    """Width of values."""
+    code_size: int = 64
+    """Width of the random codes of the classes."""
+
+    def make_head(self, num_classes: int) -> ParameterRule:
+        """From features to logits."""
+        return FastWeightReadout(
+            self.width,
+            num_classes,
+            window=self.window,
+            num_slots=self.num_slots,
+            top_k=self.top_k,
+            key_size=self.key_size,
+            value_size=self.value_size,
+            code_size=self.code_size,
+        )

@@ -1,0 +1,162 @@
+"""A body, a head and an optimiser that learn from a stream, one batch at a time."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...memory import ParameterRule
+from ..agent_files import load_weights
+from .learner import Images, Labels, as_images, as_labels
+from .replay import ReplayBuffer
+
+PREDICT_BATCH = 64
+"""Images predicted together; the activations of more of them no longer fit the cache."""
+
+
+class OnlineClassifier:
+    """A :class:`Learner`: cross entropy, one step of the optimiser a batch, then the head's rule.
+
+    Args:
+        body: from images to features (n, d). If it has ``min_batch``, smaller batches are refused.
+        head: from features to logits (n, m), in evaluation mode those to predict by. Its
+            ``apply(h, labels)`` is called after every step of the optimiser.
+        optimizer: over the parameters of both that gradients are to train.
+        class_order: (m,) the data set's number of each class in the order of the stream, or how
+            many classes there are, for the order 0, 1, 2, ... It belongs to the state: what was
+            learned in one order is worth nothing in another.
+        mask_unseen: leave classes without a label so far out of the softmax. Without it, their
+            rows are pushed down until their first example comes.
+        replay: images to train on again, as many a step as the batch has.
+        kind: plain data that says what learner this is; states are of the same kind only.
+
+    Raises:
+        ValueError: ``class_order`` is empty, or a class is in it twice.
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        head: ParameterRule,
+        optimizer: torch.optim.Optimizer,
+        class_order: int | Sequence[int] | Tensor,
+        *,
+        mask_unseen: bool = True,
+        replay: ReplayBuffer | None = None,
+        kind: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.class_order = as_class_order(class_order)
+        self.num_classes = len(self.class_order)
+        self.body, self.head = body, head
+        self.network = nn.ModuleDict({"body": body, "head": head})
+        self.device = next(self.network.parameters()).device
+        self.optimizer = optimizer
+        self.mask_unseen = mask_unseen
+        self.replay = replay
+        self.kind = dict(kind or {})
+        self.min_batch = max(int(getattr(body, "min_batch", 1)), 1)
+        self.seen = torch.zeros(self.num_classes, dtype=torch.bool, device=self.device)
+
+    def predict(self, x: Images) -> Tensor:
+        """Log-probabilities (n, m); minus infinity for classes left out of the softmax."""
+        parts = as_images(x).to(self.device).split(PREDICT_BATCH)
+        self.network.eval()
+        with torch.no_grad():
+            logits = [self.head(self.body(part)) for part in parts]
+            return self._masked(torch.cat(logits)).log_softmax(1)
+
+    def update(self, x: Images, y: Labels) -> dict[str, float]:
+        """One step; returns its ``loss``, and the ``accuracy`` of what it was computed from."""
+        images = as_images(x)
+        count = len(images)
+        labels = as_labels(y, count, self.num_classes)
+        if count < self.min_batch:
+            raise ValueError(f"x must hold at least {self.min_batch} images, got {count}")
+        if self.replay is not None:
+            old_images, old_labels = self.replay.sample(count)
+            self.replay.add(images, labels)
+            images, labels = torch.cat((images, old_images)), torch.cat((labels, old_labels))
+        images, labels = images.to(self.device), labels.to(self.device)
+        self.seen[labels] = True
+
+        self.network.train()
+        h = self.body(images)
+        logits = self._masked(self.head(h))
+        loss = F.cross_entropy(logits, labels)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        # Of the stream only: what is replayed was memorised when it came.
+        self.head.apply(h[:count].detach(), labels[:count])
+        correct = logits[:count].argmax(1) == labels[:count]
+        return {"loss": loss.item(), "accuracy": correct.float().mean().item()}
+
+    def _masked(self, logits: Tensor) -> Tensor:
+        if self.mask_unseen and self.seen.any():
+            return logits.masked_fill(~self.seen, float("-inf"))
+        return logits
+
+    def state_dict(self) -> dict[str, Any]:
+        """See :class:`Learner`."""
+        state = {
+            "kind": self.kind,
+            "class_order": self.class_order,
+            "seen": self.seen,
+            "network": dict(self.network.state_dict()),
+            "optimizer": self.optimizer.state_dict(),
+            "replay": None if self.replay is None else self.replay.state_dict(),
+        }
+        return copy.deepcopy(state)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :class:`Learner`.
+
+        Raises:
+            ValueError: the state is that of another kind of learner, or of another class order.
+        """
+        check_class_order(state["class_order"], self.class_order)
+        if state["kind"] != self.kind:
+            raise ValueError(f"state must be that of {self.kind}, got that of {state['kind']}")
+        load_weights(self.network, state["network"])
+        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+        # Files keep no memory order, and the fused step takes moments to have their parameter's.
+        for parameter, moments in self.optimizer.state.items():
+            for name, value in moments.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    moments[name] = torch.empty_like(parameter).copy_(value)
+        self.seen.copy_(state["seen"])
+        if self.replay is not None:
+            self.replay.load_state_dict(state["replay"])
+
+
+def as_class_order(class_order: int | Sequence[int] | Tensor) -> Tensor:
+    """A class order as an int64 tensor (m,); that of 0, 1, 2, ... for a number.
+
+    Raises:
+        ValueError: it is empty, not of whole numbers, or has a class twice.
+    """
+    order = torch.as_tensor(range(class_order) if isinstance(class_order, int) else class_order)
+    whole = order.ndim == 1 and len(order) > 0 and not order.is_floating_point()
+    if not whole or len(order.unique()) != len(order):
+        raise ValueError(f"class_order must be different class numbers, got {class_order}")
+    return order.long()
+
+
+def check_class_order(saved: Tensor, expected: Tensor, what: str = "state") -> None:
+    """Raise a ``ValueError`` if ``what`` was saved for another class order than is expected."""
+    if len(saved) != len(expected):
+        raise ValueError(
+            f"{what} must be for the {len(expected)} classes of class_order, got {len(saved)}"
+        )
+    different = (saved != expected).nonzero()
+    if len(different):
+        i = int(different[0])
+        raise ValueError(
+            f"{what} must be of the same class order: at position {i} it has class "
+            f"{saved[i].item()}, class_order has {expected[i].item()}"
+        )

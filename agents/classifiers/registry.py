@@ -1,0 +1,127 @@
+"""The learners by name, new and from disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...tracking import CheckpointError, load_checkpoint, save_checkpoint
+from .conv_net import ConvNet
+from .learner_configs import (
+    ClassMeanConfig,
+    FastRowsConfig,
+    FastWeightsConfig,
+    HebbianConfig,
+    ImprintingConfig,
+    LambdaOnlyConfig,
+    ReplayConfig,
+    SoftmaxConfig,
+)
+from .online_classifier import OnlineClassifier, as_class_order, check_class_order
+
+LEARNERS: dict[str, type[SoftmaxConfig]] = {
+    "softmax": SoftmaxConfig,
+    "softmax_fast_rows": FastRowsConfig,
+    "hebbian": HebbianConfig,
+    "cosine_imprinting": ImprintingConfig,
+    "lambda_only": LambdaOnlyConfig,
+    "nearest_class_mean": ClassMeanConfig,
+    "replay": ReplayConfig,
+    "fast_weights": FastWeightsConfig,
+}
+"""The config of every learner by name. Add your own: ``LEARNERS["mine"] = MyConfig``."""
+
+
+def make_learner(
+    name: str,
+    class_order: int | Sequence[int] | Tensor,
+    *,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    **settings: Any,
+) -> OnlineClassifier:
+    """Make a learner that knows nothing yet.
+
+    Args:
+        name: a key of :data:`LEARNERS`.
+        class_order: the class at each position of the stream's order, or how many classes there
+            are, for the order 0, 1, 2, ...
+        seed: of the initial weights, and of all that is random later on.
+        device: torch device.
+        **settings: fields of the learner's config.
+
+    Raises:
+        ValueError: for an unknown name, a setting that the learner does not have or that is out of
+            range, or a class order with a class twice.
+    """
+    if name not in LEARNERS:
+        raise ValueError(f"name must be one of {', '.join(LEARNERS)}, got {name!r}")
+    own = [field.name for field in dataclasses.fields(LEARNERS[name])]
+    if unknown := [key for key in settings if key not in own]:
+        raise ValueError(f"learner {name!r} has no setting {unknown[0]!r}; it has {', '.join(own)}")
+    config = LEARNERS[name](**settings)
+    order = as_class_order(class_order)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        body = ConvNet(config.width, config.norm)
+        head = config.make_head(len(order))
+    replay = config.make_replay(head, seed)
+    body.to(device)
+    head.to(device)
+    return OnlineClassifier(
+        body,
+        head,
+        torch.optim.Adam(config.parameter_groups(body, head), fused=True),
+        order,
+        mask_unseen=config.mask_unseen,
+        replay=replay,
+        kind={"learner": name, **dataclasses.asdict(config)},
+    )
+
+
+def save_learner(
+    folder: str | os.PathLike[str], learner: OnlineClassifier, notes: dict[str, Any] | None = None
+) -> None:
+    """Write a learner of :func:`make_learner` to a folder, as safetensors and JSON.
+
+    Args:
+        folder: where; replaced atomically if it exists.
+        learner: all of it is kept, so that it learns on as if it had never been saved.
+        notes: plain data to keep beside it, such as the command that trained it.
+    """
+    save_checkpoint(folder, learner.state_dict(), notes)
+
+
+def load_learner(
+    folder: str | os.PathLike[str],
+    class_order: int | Sequence[int] | Tensor | None = None,
+    device: torch.device | str = "cpu",
+) -> OnlineClassifier:
+    """Load a learner that :func:`save_learner` wrote; runs no code from the files.
+
+    Args:
+        folder: where it is.
+        class_order: that of the stream on which it is to go on, as in :func:`make_learner`; the
+            learner must have been trained on the same. None takes the learner's own.
+        device: torch device.
+
+    Raises:
+        CheckpointError: if the folder is damaged, or holds something else.
+        ValueError: if the learner was trained on another class order; names the first difference.
+    """
+    state = load_checkpoint(folder)
+    kind = state.get("kind") if isinstance(state, dict) else None
+    if not isinstance(kind, dict) or "learner" not in kind:
+        raise CheckpointError(f"{folder} must hold a learner, but it holds another checkpoint")
+    settings = {key: value for key, value in kind.items() if key != "learner"}
+    own = state["class_order"]
+    if class_order is not None:
+        check_class_order(own, as_class_order(class_order), f"the learner in {folder}")
+    learner = make_learner(kind["learner"], own, device=device, **settings)
+    learner.load_state_dict(state)
+    return learner

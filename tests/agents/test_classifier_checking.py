@@ -1,0 +1,131 @@
+"""check_learner passes what keeps the contract and names what breaks it."""
+
+import itertools
+
+import pytest
+import torch
+
+from driftwise.agents.classifiers import check_learner
+from driftwise.agents.classifiers.learner import as_images, as_labels
+
+
+class Counting:
+    """Predicts the classes by how often they came."""
+
+    num_classes = 4
+
+    def __init__(self):
+        self.counts = torch.ones(4)
+
+    def predict(self, x):
+        return (self.counts / self.counts.sum()).log().repeat(len(as_images(x)), 1)
+
+    def update(self, x, y):
+        y = as_labels(y, len(as_images(x)), 4)
+        self.counts += y.bincount(minlength=4)
+        return {"seen": self.counts.sum().item()}
+
+    def state_dict(self):
+        return {"counts": self.counts.clone()}
+
+    def load_state_dict(self, state):
+        self.counts = state["counts"].clone()
+
+
+class LearnsFromPredicting(Counting):
+    def predict(self, x):
+        found = super().predict(x)
+        self.counts += 1e-3
+        return found
+
+
+class DrawsWhenPredicting(Counting):
+    def predict(self, x):
+        torch.rand(1)
+        return super().predict(x)
+
+
+class PredictsClasses(Counting):
+    def predict(self, x):
+        return super().predict(x).argmax(1)
+
+
+class PredictsLogits(Counting):
+    def predict(self, x):
+        return super().predict(x) + 1
+
+
+class NeverLearns(Counting):
+    def update(self, x, y):
+        before = self.counts.clone()
+        metrics = super().update(x, y)
+        self.counts = before
+        return metrics
+
+
+class TellsNothing(Counting):
+    def update(self, x, y):
+        super().update(x, y)
+        return {}
+
+
+class NotTheSameTwice(Counting):
+    made = itertools.count()
+
+    def __init__(self):
+        super().__init__()
+        self.counts += 0.1 * next(self.made)
+
+
+class ForgetsOnSaving(Counting):
+    def __init__(self):
+        super().__init__()
+        self.momentum = torch.zeros(4)
+
+    def update(self, x, y):
+        before = self.counts.clone()
+        metrics = super().update(x, y)
+        self.momentum = 0.5 * self.momentum + self.counts - before
+        self.counts += self.momentum
+        return metrics
+
+
+class SharesItsState(Counting):
+    def state_dict(self):
+        return {"counts": self.counts}
+
+
+class TakesAnyLabel(Counting):
+    def update(self, x, y):
+        return super().update(x, y.clip(0, 3))
+
+
+class CountsBeforeItChecks(Counting):
+    def update(self, x, y):
+        self.counts[0] += 1
+        return super().update(x, y)
+
+
+def test_passes_what_keeps_the_contract():
+    check_learner(Counting)
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (LearnsFromPredicting, "before and after predict must be the same.*counts"),
+        (DrawsWhenPredicting, "predict must draw no random numbers"),
+        (PredictsClasses, r"must return log-probabilities of shape \(8, 4\), got \(8,\)"),
+        (PredictsLogits, "probabilities must add up to 1"),
+        (NeverLearns, "update must change predictions"),
+        (TellsNothing, "update must return numbers by name"),
+        (NotTheSameTwice, "two learners made and taught alike"),
+        (ForgetsOnSaving, "with a loaded state must predict the same|learning on from a loaded"),
+        (SharesItsState, "must be the same"),
+        (TakesAnyLabel, "must raise a TypeError or ValueError for the label 4 of 4"),
+        (CountsBeforeItChecks, "before and after the label 4 of 4 classes must be the same"),
+    ],
+)
+def test_names_what_breaks_it(broken, message):
+    with pytest.raises(AssertionError, match=message):
+        check_learner(broken)
