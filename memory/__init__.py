@@ -2,7 +2,10 @@
 
 from .augment import AugmentedNetwork, augment
 from .checking import check_memory
-from .contract import SequenceMemory
+from .contract import Memory, SequenceMemory
+from .dynamic_evaluation import autograd_dynamic_evaluation
+from .fast_weight_flops import FastWeightFlops, fast_weight_flops
+from .fast_weight_layer import BlockParameters, FastWeightLayer
 from .kernels import without_kernels
 from .recurrent import GRU, LSTM, GRUState, LSTMState, NoMemory, NoState
 from .row_gated import RowGatedFastWeights, RowGatedState
@@ -19,14 +22,22 @@ from .state import (
     where_rows,
     write_rows,
 )
+from .step_sizes import parameter_groups
+from .target_checking import check_target_memory
+from .target_memory import LossHead, TargetMemory
 
 __all__ = [
     "GRU",
     "LSTM",
     "AugmentedNetwork",
+    "BlockParameters",
+    "FastWeightFlops",
+    "FastWeightLayer",
     "FastWeightState",
     "GRUState",
     "LSTMState",
+    "LossHead",
+    "Memory",
     "NoMemory",
     "NoState",
     "RowGatedFastWeights",
@@ -35,12 +46,17 @@ __all__ = [
     "SparseFastWeights",
     "Stack",
     "State",
+    "TargetMemory",
     "augment",
+    "autograd_dynamic_evaluation",
     "check_memory",
+    "check_target_memory",
     "clone",
     "detach",
+    "fast_weight_flops",
     "flatten_state",
     "map_state",
+    "parameter_groups",
     "select_rows",
     "unflatten_state",
     "where_rows",

@@ -27,7 +27,7 @@ normaliser is the total weight of the batch, which ties the step size to the bat
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +37,7 @@ from .contract import check_sizes
 from .linear_attention import Past
 from .segments import split_time
 from .state import State
-from .target_memory import LossHead, TargetMemory
+from .target_memory import LossHead, TargetMemory, loss_gradients
 
 
 class BlockParameters(NamedTuple):
@@ -105,7 +105,8 @@ class FastWeightLayer(TargetMemory):
             chunk. None takes each sequence whole.
         normaliser: A constant that every loss is divided by inside, so that step sizes do not
             depend on the size of a batch or on its length.
-        initial_step_size: Where each of the six step sizes eta starts.
+        initial_step_size: Where each of the six step sizes eta starts. With 1e-4 and untrained
+            weights, hundreds of positions change the logits by some per cent, at any width.
         second_order: Whether gradients flow through what is written. False treats it as constant,
             as first-order MAML does; the slow pass then needs no backward pass.
         residual: Whether the output is x_t + Pᵀ h_t with a matrix P (S, D) that starts at zero and
@@ -135,7 +136,7 @@ class FastWeightLayer(TargetMemory):
         head: LossHead,
         chunk_size: int | None = 128,
         normaliser: float = 1.0,
-        initial_step_size: float = 1e-3,
+        initial_step_size: float = 1e-4,
         second_order: bool = True,
         residual: bool = False,
         eps: float = 1e-5,
@@ -240,30 +241,35 @@ class FastWeightLayer(TargetMemory):
     ) -> tuple[Tensor, BlockParameters]:
         """All positions of a chunk at once: the slow pass, then the fast pass as attention."""
         a, past, eta = self._hidden(x), Past(x, starts), self.step_sizes
+        sums: Any = BlockParameters._make([None] * 6) if state is None else state
         key, g = self._gradients(x, a, targets, weights)
-        hidden_sums = output_sums = gain_sum = offset_sum = None
-        if state is not None:
-            hidden_sums, output_sums, gain_sum, offset_sum = state[:2], state[2:4], *state[4:]
         of_gain = g.of_block * g.normalised
 
         query = eta.hidden_weight * x
-        a = a - past.attend(query, key, g.of_hidden, eta.hidden_bias, hidden_sums)
-        r = _squared_relu(a)
+        moved = (query, key, g.of_hidden, eta.hidden_bias, sums.hidden_weight, sums.hidden_bias)
+        r = _squared_relu(a - past.attend(*moved))
         query = eta.output_weight * r
-        o = self._output(r) - past.attend(
-            query, g.hidden, g.of_output, eta.output_bias, output_sums
+        moved = (
+            query,
+            g.hidden,
+            g.of_output,
+            eta.output_bias,
+            sums.output_weight,
+            sums.output_bias,
         )
-        n, _ = self._normalise(o)
-        gain = self.gain - eta.gain * past.total(of_gain, gain_sum)
-        offset = self.offset - eta.offset * past.total(g.of_block, offset_sum)
+        n, _ = self._normalise(self._output(r) - past.attend(*moved))
+        gain = self.gain - eta.gain * past.total(of_gain, sums.gain)
+        offset = self.offset - eta.offset * past.total(g.of_block, sums.offset)
 
-        written = (
-            (key, g.of_hidden), (None, g.of_hidden), (g.hidden, g.of_output), (None, g.of_output),
-            (None, of_gain), (None, g.of_block),
-        )  # fmt: skip
-        before = [None] * len(written) if state is None else state
-        after = (past.carry(*pair, sums) for pair, sums in zip(written, before, strict=True))
-        return self._emit(x, gain * n + offset), BlockParameters(*after)
+        after = BlockParameters(
+            past.carry(key, g.of_hidden, sums.hidden_weight),
+            past.carry(None, g.of_hidden, sums.hidden_bias),
+            past.carry(g.hidden, g.of_output, sums.output_weight),
+            past.carry(None, g.of_output, sums.output_bias),
+            past.carry(None, of_gain, sums.gain),
+            past.carry(None, g.of_block, sums.offset),
+        )
+        return self._emit(x, gain * n + offset), after
 
     def _gradients(
         self, x: Tensor, a: Tensor, targets: Tensor, weights: Tensor | None
@@ -279,42 +285,15 @@ class FastWeightLayer(TargetMemory):
     ) -> Gradients:
         r = _squared_relu(a)
         n, inverse_deviation = self._normalise(self._output(r))
-        gh = self._loss_gradient(x, self.gain * n + self.offset, targets, weights)
+        y = self._emit(x, self.gain * n + self.offset)
+        gy = loss_gradients(self.head, y, targets) / self.normaliser
+        gy = gy if weights is None else weights.unsqueeze(-1) * gy
+        gh = gy if self.residual is None else gy @ self.residual.mT
         gn = gh * self.gain
         projected = gn.mean(-1, keepdim=True) + n * (gn * n).mean(-1, keepdim=True)
         go = inverse_deviation * (gn - projected)
         ga = (go @ self.output_weight.mT) * (2.0 * F.relu(a))
         return Gradients(r, n, ga, go, gh)
-
-    def _loss_gradient(
-        self, x: Tensor, h: Tensor, targets: Tensor, weights: Tensor | None
-    ) -> Tensor:
-        """Gradient of every position's loss with respect to its h, by autograd through the head."""
-        if torch.is_inference_mode_enabled():  # in which autograd records nothing
-            with torch.inference_mode(False), torch.no_grad():
-                return self._loss_gradient(
-                    x.clone(),
-                    h.clone(),
-                    targets.clone(),
-                    weights if weights is None else weights.clone(),
-                )
-        differentiable = torch.is_grad_enabled()
-        with torch.enable_grad():
-            if not (differentiable and h.requires_grad):
-                h = h.detach().requires_grad_()
-            losses = self.head(self._emit(x, h).flatten(0, -2), targets.flatten(0, h.ndim - 2))
-            count = h[..., 0].numel()
-            if losses.shape != (count,):
-                raise ValueError(
-                    f"head must return the loss of each prediction, shape ({count},), "
-                    f"got {tuple(losses.shape)}"
-                )
-            scale = (
-                torch.ones_like(losses) if weights is None else weights.flatten().to(losses.dtype)
-            )
-            scale = scale / self.normaliser
-            (gradient,) = torch.autograd.grad(losses, h, scale, create_graph=differentiable)
-        return gradient
 
     def _hidden(self, x: Tensor) -> Tensor:
         return F.linear(x, self.hidden_weight.mT, self.hidden_bias)

@@ -39,7 +39,8 @@ class Past:
         key: Tensor,
         value: Tensor,
         bias: Tensor,
-        state: tuple[Tensor, Tensor] | None,
+        matrix: Tensor | None,
+        vector: Tensor | None,
     ) -> Tensor:
         """Sum of (query_t · key_i + bias) value_i over all i < t, earlier chunks included.
 
@@ -48,23 +49,24 @@ class Past:
             key: (B, T, K).
             value: (B, T, V).
             bias: A number.
-            state: S and s before the chunk; None where they are zero.
+            matrix: S before the chunk; None where it is zero.
+            vector: s before the chunk; None where it is zero.
 
         Returns:
             (B, T, V).
         """
         read = (self.sees * (query @ key.mT + bias)) @ value
-        if state is None:
+        if matrix is None or vector is None:
             return read
-        matrix, vector = (part.to(query.dtype) for part in state)
-        return read + _times(self.sees_state, query @ matrix + bias * vector.unsqueeze(1))
+        matrix, vector = matrix.to(query.dtype), vector.to(query.dtype).unsqueeze(1)
+        return read + _times(self.sees_state, query @ matrix + bias * vector)
 
-    def total(self, value: Tensor, state: Tensor | None) -> Tensor:
+    def total(self, value: Tensor, vector: Tensor | None) -> Tensor:
         """Sum of value_i (B, T, V) over all i < t, earlier chunks (s) included."""
         total = self.sees @ value
-        if state is None:
+        if vector is None:
             return total
-        return total + _times(self.sees_state, state.to(value.dtype).unsqueeze(1))
+        return total + _times(self.sees_state, vector.to(value.dtype).unsqueeze(1))
 
     def carry(self, key: Tensor | None, value: Tensor, state: Tensor | None) -> Tensor:
         """The state after the chunk: S, or s where ``key`` is None.

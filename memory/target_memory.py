@@ -165,3 +165,36 @@ def _check_targets(leading: torch.Size, targets: Tensor, weights: Tensor | None)
         raise ValueError(
             f"weights must have shape {tuple(leading)} like x, got {tuple(weights.shape)}"
         )
+
+
+def loss_gradients(head: LossHead, y: Tensor, targets: Tensor) -> Tensor:
+    """Gradient of the loss of every prediction with respect to it, by autograd through the head.
+
+    Works with gradients switched off too. Where they are on, the result is differentiable itself.
+
+    Args:
+        head: The loss of N predictions.
+        y: (..., O) predictions.
+        targets: (..., *) targets.
+
+    Returns:
+        (..., O) gradients.
+
+    Raises:
+        ValueError: The head does not return one loss for each prediction.
+    """
+    if torch.is_inference_mode_enabled():  # in which autograd records nothing
+        with torch.inference_mode(False), torch.no_grad():
+            return loss_gradients(head, y.clone(), targets.clone())
+    differentiable = torch.is_grad_enabled()
+    with torch.enable_grad():
+        y = y if differentiable and y.requires_grad else y.detach().requires_grad_()
+        predictions = y.flatten(0, -2)
+        losses = head(predictions, targets.flatten(0, y.ndim - 2))
+        if losses.shape != predictions.shape[:1]:
+            raise ValueError(
+                f"head must return the loss of each of {len(predictions)} predictions, "
+                f"got shape {tuple(losses.shape)}"
+            )
+        (gradients,) = torch.autograd.grad(losses.sum(), y, create_graph=differentiable)
+    return gradients
