@@ -233,8 +233,9 @@ def _check_purity(bench: Comparison) -> None:
     given = bench.inputs(3), bench.state(), bench.starts(3)
     kept = clone(given)
     x, state, starts = given
-    bench.memory(x, state, starts)
-    bench.memory.step(x[:, 0], state, starts[:, 0])
+    for resets in (starts, None):  # a reset makes a copy of the state
+        bench.memory(x, state, resets)
+        bench.memory.step(x[:, 0], state, None if resets is None else resets[:, 0])
     for tensor, before in zip(tensors(given), tensors(kept), strict=True):
         change = (tensor.double() - before.double()).norm().item()
         bench.require(

@@ -29,8 +29,8 @@ def check_target_memory(
     checks, with ``read`` and ``write`` as a step: ``forward`` against the loop for every length,
     with and without resets; splits with the state carried; resets; independence of the rows; that
     arguments stay as they are; copies. Gradients are those with respect to the inputs, the weights,
-    the incoming state and the parameters. Then: that no prediction depends on its own target, its
-    weight or anything later; that a position of weight zero writes nothing.
+    the incoming state and the parameters. Besides, no prediction may depend on its own target, its
+    weight or anything later, and a position of weight zero must write nothing.
 
     Args:
         memory: The memory to check. It is left as it is. Its loss head must work in float64, and a
@@ -59,8 +59,9 @@ def check_target_memory(
     joined = _Joined(memory, targets)
     name = type(memory).__name__
     bench = Comparison(joined, (joined.input_size,), batch_size, tolerance, seed, name)
-    check_promises(bench, lengths)
+    # First, for its message: a leak also breaks the equality of the forms.
     _check_predictions(bench, max(4, lengths[-1]))
+    check_promises(bench, lengths)
     _check_weights(bench, max(4, lengths[-1]))
 
 

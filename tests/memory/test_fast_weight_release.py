@@ -1,4 +1,4 @@
-"""Parity with the official JAX release: its numbers, committed, and the release itself if it is there.
+"""Parity with the official JAX release: its numbers, committed, and the release itself if present.
 
 The second needs JAX, Flax and the environment variable DRIFTWISE_FWL_RELEASE, the folder of the
 release's ``fwl.py`` (``fwl_release.py`` beside this file says where it is from).
