@@ -67,6 +67,7 @@ class Gradients(NamedTuple):
     """What the slow pass leaves for the fast one: layer inputs, and gradients of layer outputs.
 
     Attributes:
+        input: x, (..., D).
         hidden: r, (..., H).
         normalised: n, (..., S).
         of_hidden: ga, (..., H).
@@ -74,6 +75,7 @@ class Gradients(NamedTuple):
         of_block: gh, (..., S).
     """
 
+    input: Tensor
     hidden: Tensor
     normalised: Tensor
     of_hidden: Tensor
@@ -110,8 +112,8 @@ class FastWeightLayer(TargetMemory):
         second_order: Whether gradients flow through what is written. False treats it as constant,
             as first-order MAML does; the slow pass then needs no backward pass.
         residual: Whether the output is x_t + Pᵀ h_t with a matrix P (S, D) that starts at zero and
-            is not adapted, instead of h_t. A trained model is then the same as before until
-            training moves P.
+            is not adapted, instead of h_t. For a model that was trained without the layer: it is
+            as before, to the last bit, until training moves P.
         eps: Added to the variance in the normalisation.
 
     Attributes:
@@ -121,9 +123,6 @@ class FastWeightLayer(TargetMemory):
     Raises:
         TypeError: A size is not an integer, or ``head`` is not callable.
         ValueError: A size is below 1, or a number is not positive.
-
-    Sources: Clark et al. 2022. The softmax of a network that was not trained with one of these
-    layers should get ``residual=True``; from scratch, the paper's code has no residual connection.
     """
 
     state_type = BlockParameters
@@ -202,9 +201,9 @@ class FastWeightLayer(TargetMemory):
         """Add the gradients of one more loss, all at the slow weights."""
         self._check_write(x, targets, weights, state)
         state = self.initial_state(x.shape[0]) if state is None else state
-        x, g = self._gradients(x, self._hidden(x), targets, weights)
+        g = self._gradients(x, self._hidden(x), targets, weights)
         return BlockParameters(
-            state.hidden_weight + torch.einsum("bd,bh->bdh", x, g.of_hidden),
+            state.hidden_weight + torch.einsum("bd,bh->bdh", g.input, g.of_hidden),
             state.hidden_bias + g.of_hidden,
             state.output_weight + torch.einsum("bh,bs->bhs", g.hidden, g.of_output),
             state.output_bias + g.of_output,
@@ -242,27 +241,24 @@ class FastWeightLayer(TargetMemory):
         """All positions of a chunk at once: the slow pass, then the fast pass as attention."""
         a, past, eta = self._hidden(x), Past(x, starts), self.step_sizes
         sums: Any = BlockParameters._make([None] * 6) if state is None else state
-        key, g = self._gradients(x, a, targets, weights)
+        g = self._gradients(x, a, targets, weights)
         of_gain = g.of_block * g.normalised
 
         query = eta.hidden_weight * x
-        moved = (query, key, g.of_hidden, eta.hidden_bias, sums.hidden_weight, sums.hidden_bias)
-        r = _squared_relu(a - past.attend(*moved))
-        query = eta.output_weight * r
-        moved = (
-            query,
-            g.hidden,
-            g.of_output,
-            eta.output_bias,
-            sums.output_weight,
-            sums.output_bias,
+        a = a - past.attend(
+            query, g.input, g.of_hidden, eta.hidden_bias, sums.hidden_weight, sums.hidden_bias
         )
-        n, _ = self._normalise(self._output(r) - past.attend(*moved))
+        r = _squared_relu(a)
+        query = eta.output_weight * r
+        o = self._output(r) - past.attend(
+            query, g.hidden, g.of_output, eta.output_bias, sums.output_weight, sums.output_bias
+        )
+        n, _ = self._normalise(o)
         gain = self.gain - eta.gain * past.total(of_gain, sums.gain)
         offset = self.offset - eta.offset * past.total(g.of_block, sums.offset)
 
         after = BlockParameters(
-            past.carry(key, g.of_hidden, sums.hidden_weight),
+            past.carry(g.input, g.of_hidden, sums.hidden_weight),
             past.carry(None, g.of_hidden, sums.hidden_bias),
             past.carry(g.hidden, g.of_output, sums.output_weight),
             past.carry(None, g.of_output, sums.output_bias),
@@ -273,27 +269,21 @@ class FastWeightLayer(TargetMemory):
 
     def _gradients(
         self, x: Tensor, a: Tensor, targets: Tensor, weights: Tensor | None
-    ) -> tuple[Tensor, Gradients]:
-        """The slow pass from a = W1ᵀ x + b1: the keys of the first layer, and all that follows."""
-        if self.second_order:
-            return x, self._slow_pass(x, a, targets, weights)
-        with torch.no_grad():
-            return x.detach(), self._slow_pass(x, a, targets, weights)
-
-    def _slow_pass(
-        self, x: Tensor, a: Tensor, targets: Tensor, weights: Tensor | None
     ) -> Gradients:
-        r = _squared_relu(a)
-        n, inverse_deviation = self._normalise(self._output(r))
-        y = self._emit(x, self.gain * n + self.offset)
-        gy = loss_gradients(self.head, y, targets) / self.normaliser
-        gy = gy if weights is None else weights.unsqueeze(-1) * gy
-        gh = gy if self.residual is None else gy @ self.residual.mT
-        gn = gh * self.gain
-        projected = gn.mean(-1, keepdim=True) + n * (gn * n).mean(-1, keepdim=True)
-        go = inverse_deviation * (gn - projected)
-        ga = (go @ self.output_weight.mT) * (2.0 * F.relu(a))
-        return Gradients(r, n, ga, go, gh)
+        """The slow pass, from x and a = W1ᵀ x + b1 forward to the loss and back to a."""
+        x, a = (x, a) if self.second_order else (x.detach(), a.detach())
+        with torch.set_grad_enabled(self.second_order and torch.is_grad_enabled()):
+            r = _squared_relu(a)
+            n, inverse_deviation = self._normalise(self._output(r))
+            y = self._emit(x, self.gain * n + self.offset)
+            gy = loss_gradients(self.head, y, targets) / self.normaliser
+            gy = gy if weights is None else weights.unsqueeze(-1) * gy
+            gh = gy if self.residual is None else gy @ self.residual.mT
+            gn = gh * self.gain
+            projected = gn.mean(-1, keepdim=True) + n * (gn * n).mean(-1, keepdim=True)
+            go = inverse_deviation * (gn - projected)
+            ga = (go @ self.output_weight.mT) * (2.0 * F.relu(a))
+            return Gradients(x, r, n, ga, go, gh)
 
     def _hidden(self, x: Tensor) -> Tensor:
         return F.linear(x, self.hidden_weight.mT, self.hidden_bias)
