@@ -76,12 +76,16 @@ def run(folder: str | Path, case: dict[str, int], dtype: Any = np.float64) -> di
         }
         return block.apply({"params": parameters}, m["x"], labels, made["weights"])
 
+    def combined(differentiable: dict[str, Any]) -> tuple[Any, Any]:
+        found = logits(differentiable)
+        return (made["combination"] * found).sum(), found
+
     constants = ("combination", "weights", "targets")
     differentiable = {name: value for name, value in made.items() if name not in constants}
-    combined = jax.grad(lambda m: (made["combination"] * logits(m)).sum())
-    gradients = jax.jit(combined)(differentiable)
+    both = jax.jit(jax.value_and_grad(combined, has_aux=True))
+    (_, found), gradients = both(differentiable)
     return {
-        "logits": np.asarray(jax.jit(logits)(differentiable)),
+        "logits": np.asarray(found),
         "gradients": {name: np.asarray(value) for name, value in gradients.items()},
     }
 
