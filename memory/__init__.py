@@ -2,7 +2,10 @@
 
 from .augment import AugmentedNetwork, augment
 from .checking import check_memory
-from .contract import SequenceMemory
+from .contract import Memory, SequenceMemory
+from .dynamic_evaluation import autograd_dynamic_evaluation
+from .fast_weight_flops import FastWeightFlops, fast_weight_flops
+from .fast_weight_layer import BlockParameters, FastWeightLayer
 from .hebbian_softmax import HebbianSoftmax
 from .kernels import without_kernels
 from .parameter_rule import ParameterRule
@@ -21,16 +24,24 @@ from .state import (
     where_rows,
     write_rows,
 )
+from .step_sizes import parameter_groups
+from .target_checking import check_target_memory
+from .target_memory import LossHead, TargetMemory
 from .weight_imprinting import WeightImprinting
 
 __all__ = [
     "GRU",
     "LSTM",
     "AugmentedNetwork",
+    "BlockParameters",
+    "FastWeightFlops",
+    "FastWeightLayer",
     "FastWeightState",
     "GRUState",
     "HebbianSoftmax",
     "LSTMState",
+    "LossHead",
+    "Memory",
     "NoMemory",
     "NoState",
     "ParameterRule",
@@ -40,13 +51,18 @@ __all__ = [
     "SparseFastWeights",
     "Stack",
     "State",
+    "TargetMemory",
     "WeightImprinting",
     "augment",
+    "autograd_dynamic_evaluation",
     "check_memory",
+    "check_target_memory",
     "clone",
     "detach",
+    "fast_weight_flops",
     "flatten_state",
     "map_state",
+    "parameter_groups",
     "select_rows",
     "unflatten_state",
     "where_rows",

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .comparison import Comparison, Run, named
-from .contract import SequenceMemory
+from .contract import Memory, SequenceMemory
 from .state import State, clone, detach, flatten_state, map_state, select_rows, tensors
 
 
@@ -56,9 +56,13 @@ def check_memory(
     if not shape:
         raise ValueError("input_size must be given for a memory whose own input_size is 0")
     shape = (shape,) if isinstance(shape, int) else shape
-    lengths = sorted(_default_lengths(memory) if lengths is None else lengths)
+    lengths = sorted(default_lengths(memory) if lengths is None else lengths)
 
-    bench = Comparison(memory, shape, batch_size, tolerance, seed)
+    check_promises(Comparison(memory, shape, batch_size, tolerance, seed), lengths)
+
+
+def check_promises(bench: Comparison, lengths: list[int]) -> None:
+    """All of :func:`check_memory`, of checked arguments."""
     _check_shapes(bench)
     _check_purity(bench)
     _check_determinism(bench)
@@ -74,7 +78,8 @@ def check_memory(
     _check_copies(bench)
 
 
-def _default_lengths(memory: SequenceMemory) -> set[int]:
+def default_lengths(memory: Memory) -> set[int]:
+    """Short lengths, and those around every chunk size in the memory."""
     lengths = {1, 2, 7}
     for module in memory.modules():
         chunk = getattr(module, "chunk_size", None)
@@ -228,8 +233,9 @@ def _check_purity(bench: Comparison) -> None:
     given = bench.inputs(3), bench.state(), bench.starts(3)
     kept = clone(given)
     x, state, starts = given
-    bench.memory(x, state, starts)
-    bench.memory.step(x[:, 0], state, starts[:, 0])
+    for resets in (starts, None):  # a reset makes a copy of the state
+        bench.memory(x, state, resets)
+        bench.memory.step(x[:, 0], state, None if resets is None else resets[:, 0])
     for tensor, before in zip(tensors(given), tensors(kept), strict=True):
         change = (tensor.double() - before.double()).norm().item()
         bench.require(

@@ -24,6 +24,7 @@ class Comparison:
         batch_size: Rows of the material.
         tolerance: Largest allowed norm of a difference, relative to the norm of what is expected.
         seed: Of the random material.
+        name: What messages call the memory; its class where None.
     """
 
     def __init__(
@@ -33,7 +34,9 @@ class Comparison:
         batch_size: int,
         tolerance: float,
         seed: int,
+        name: str | None = None,
     ) -> None:
+        self.name = type(memory).__name__ if name is None else name
         self.memory = copy.deepcopy(memory).double()
         self.shape, self.batch_size, self.tolerance = shape, batch_size, tolerance
         parameter = next(self.memory.parameters(), None)
@@ -90,7 +93,7 @@ class Comparison:
         """Raise ``AssertionError`` with the promise, and what was found instead."""
         if not condition:
             end = f"; {found}" if found else ""
-            raise AssertionError(f"{type(self.memory).__name__}: {promise}{end}")
+            raise AssertionError(f"{self.name}: {promise}{end}")
 
     def equal(self, promise: str, results: Results, expected: Results) -> None:
         """Compare by relative norm.

@@ -1,4 +1,4 @@
-"""The contract that every sequence memory keeps: an initial state, one step, a whole sequence.
+"""What every memory with a state has, and the contract of those that run over a sequence.
 
 Letters used for shapes in this folder: B batch, T time, D input features, O output features.
 """
@@ -15,21 +15,8 @@ from torch import Tensor, nn
 from .state import State, map_state, tensors, where_rows
 
 
-class SequenceMemory(nn.Module, ABC):
-    """A network with a state that it reads and writes at every time step.
-
-    A subclass writes :meth:`initial_state` and :meth:`step`; :meth:`forward` then works as a loop
-    over steps, until the subclass replaces it by a faster form. The contract, all of which
-    :func:`driftwise.memory.check_memory` tests:
-
-    - ``forward`` equals repeated ``step``, in values and in gradients, however a sequence is cut
-      into pieces with the state carried from one to the next.
-    - A start resets a row *before* it sees x_t: to the initial state, through which gradients
-      flow where it is learned. Nothing earlier reaches what follows.
-    - x_t is written first and read then, so that y_t depends on x_1 ... x_t and on no later input.
-    - Rows of a batch do not see one another.
-    - Everything the memory remembers is in the state. The state passed in is left as it is,
-      unless the caller permits ``in_place``.
+class Memory(nn.Module, ABC):
+    """A network with a state: the part that all kinds of memories share.
 
     Args:
         input_size: D, the width of x_t; 0 where x_t is not a vector (an image, say), so that only
@@ -62,6 +49,84 @@ class SequenceMemory(nn.Module, ABC):
         parameters, in memory of its own that ``in_place`` may write to (no expanded parameter).
         Where the initial state is learned, gradients flow through it.
         """
+
+    def reset_rows(self, state: State, start: Tensor | None) -> State:
+        """Put the rows where ``start`` is true back to the initial state, differentiably."""
+        if start is None:
+            return state
+        return where_rows(start, self.initial_state(start.shape[0]), state)
+
+    def _check(self, leading: int, x: Tensor, state: State, starts: Tensor | None) -> None:
+        """Check arguments with so many leading dimensions: 1 is a step, 2 a sequence."""
+        layout, name = ("(B, {})", "start") if leading == 1 else ("(B, T, {})", "starts")
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            raise TypeError(f"x must be a floating point tensor, got {kind_of(x)}")
+        shape = x.shape
+        if self.input_size:
+            fits = len(shape) == leading + 1 and shape[-1] == self.input_size
+        else:
+            fits = len(shape) > leading
+        if not fits:
+            width = f"input_size={self.input_size}" if self.input_size else "..."
+            raise ValueError(f"x must have shape {layout.format(width)}, got {tuple(shape)}")
+        if leading == 2 and shape[1] == 0:
+            raise ValueError(f"x must have at least one time step, got shape {tuple(shape)}")
+        weight = next(self.parameters(), x)
+        if x.dtype is not weight.dtype and not torch.is_autocast_enabled(x.device.type):
+            raise TypeError(f"x must have dtype {weight.dtype} like the parameters, got {x.dtype}")
+        if starts is not None:
+            if not isinstance(starts, Tensor) or starts.dtype is not torch.bool:
+                raise TypeError(f"{name} must be a bool tensor, got {kind_of(starts)}")
+            if starts.shape != shape[:leading]:
+                raise ValueError(
+                    f"{name} must have shape {tuple(shape[:leading])} like x, "
+                    f"got {tuple(starts.shape)}"
+                )
+        if state is not None:
+            self._check_state(state, x)
+
+    def _check_state(self, state: State, x: Tensor) -> None:
+        if not isinstance(state, self.state_type):
+            raise _wrong_type("state", self.state_type, state)
+        if self._state_like is None:
+            self._state_like = map_state(
+                lambda part: torch.empty(part.shape, device="meta"), self.initial_state(1)
+            )
+        if not _check_part("state", state, self._state_like, x):
+            self._check_state_dtype(state, x)
+
+    def _check_state_dtype(self, state: State, x: Tensor) -> None:
+        """The slow half of the dtype check, for where x and state differ: is that meant?"""
+        if torch.is_autocast_enabled(x.device.type):
+            return
+        for part, like in zip(tensors(state), tensors(self.initial_state(1)), strict=True):
+            if part.dtype is not like.dtype:
+                raise TypeError(
+                    f"state must have dtype {like.dtype}, as initial_state() makes it, "
+                    f"got {part.dtype}"
+                )
+
+
+class SequenceMemory(Memory):
+    """A network with a state that it reads and writes at every time step.
+
+    A subclass writes :meth:`initial_state` and :meth:`step`; :meth:`forward` then works as a loop
+    over steps, until the subclass replaces it by a faster form. The contract, all of which
+    :func:`driftwise.memory.check_memory` tests:
+
+    - ``forward`` equals repeated ``step``, in values and in gradients, however a sequence is cut
+      into pieces with the state carried from one to the next.
+    - A start resets a row *before* it sees x_t: to the initial state, through which gradients
+      flow where it is learned. Nothing earlier reaches what follows.
+    - x_t is written first and read then, so that y_t depends on x_1 ... x_t and on no later input.
+    - Rows of a batch do not see one another.
+    - Everything the memory remembers is in the state. The state passed in is left as it is,
+      unless the caller permits ``in_place``.
+
+    Args:
+        input_size: As in :class:`Memory`.
+        output_size: As there.
+    """
 
     @abstractmethod
     def step(
@@ -108,12 +173,6 @@ class SequenceMemory(nn.Module, ABC):
             outputs.append(y)
         return torch.stack(outputs, dim=1), state
 
-    def reset_rows(self, state: State, start: Tensor | None) -> State:
-        """Put the rows where ``start`` is true back to the initial state, differentiably."""
-        if start is None:
-            return state
-        return where_rows(start, self.initial_state(start.shape[0]), state)
-
     def _check_step(self, x: Tensor, state: State, start: Tensor | None) -> State:
         """Check the arguments of :meth:`step`; return the state, or the initial one for None.
 
@@ -126,56 +185,6 @@ class SequenceMemory(nn.Module, ABC):
         """Check the arguments of :meth:`forward`, like :meth:`_check_step`."""
         self._check(2, x, state, starts)
         return self.initial_state(x.shape[0]) if state is None else state
-
-    def _check(self, leading: int, x: Tensor, state: State, starts: Tensor | None) -> None:
-        """Check arguments with so many leading dimensions: 1 is a step, 2 a sequence."""
-        layout, name = ("(B, {})", "start") if leading == 1 else ("(B, T, {})", "starts")
-        if not isinstance(x, Tensor) or not x.is_floating_point():
-            raise TypeError(f"x must be a floating point tensor, got {_kind(x)}")
-        shape = x.shape
-        if self.input_size:
-            fits = len(shape) == leading + 1 and shape[-1] == self.input_size
-        else:
-            fits = len(shape) > leading
-        if not fits:
-            width = f"input_size={self.input_size}" if self.input_size else "..."
-            raise ValueError(f"x must have shape {layout.format(width)}, got {tuple(shape)}")
-        if leading == 2 and shape[1] == 0:
-            raise ValueError(f"x must have at least one time step, got shape {tuple(shape)}")
-        weight = next(self.parameters(), x)
-        if x.dtype is not weight.dtype and not torch.is_autocast_enabled(x.device.type):
-            raise TypeError(f"x must have dtype {weight.dtype} like the parameters, got {x.dtype}")
-        if starts is not None:
-            if not isinstance(starts, Tensor) or starts.dtype is not torch.bool:
-                raise TypeError(f"{name} must be a bool tensor, got {_kind(starts)}")
-            if starts.shape != shape[:leading]:
-                raise ValueError(
-                    f"{name} must have shape {tuple(shape[:leading])} like x, "
-                    f"got {tuple(starts.shape)}"
-                )
-        if state is not None:
-            self._check_state(state, x)
-
-    def _check_state(self, state: State, x: Tensor) -> None:
-        if not isinstance(state, self.state_type):
-            raise _wrong_type("state", self.state_type, state)
-        if self._state_like is None:
-            self._state_like = map_state(
-                lambda part: torch.empty(part.shape, device="meta"), self.initial_state(1)
-            )
-        if not _check_part("state", state, self._state_like, x):
-            self._check_state_dtype(state, x)
-
-    def _check_state_dtype(self, state: State, x: Tensor) -> None:
-        """The slow half of the dtype check, for where x and state differ: is that meant?"""
-        if torch.is_autocast_enabled(x.device.type):
-            return
-        for part, like in zip(tensors(state), tensors(self.initial_state(1)), strict=True):
-            if part.dtype is not like.dtype:
-                raise TypeError(
-                    f"state must have dtype {like.dtype}, as initial_state() makes it, "
-                    f"got {part.dtype}"
-                )
 
 
 def _check_part(name: str, part: State, like: State, x: Tensor) -> bool:
@@ -223,12 +232,13 @@ def check_sizes(**sizes: int) -> None:
             raise ValueError(f"{name} must be at least 1, got {size}")
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """What an argument of the wrong type is, for an error message."""
     return f"dtype {value.dtype}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
 
 
 def _wrong_type(name: str, expected: type, value: object) -> TypeError:
     return TypeError(
         f"{name} must be of type {expected.__name__}, as initial_state() makes it, "
-        f"got {_kind(value)}"
+        f"got {kind_of(value)}"
     )

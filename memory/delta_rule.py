@@ -25,12 +25,13 @@ number of slots appears only where a chunk begins and ends. (WY form of DeltaNet
 "Parallelizing Linear Transformers with the Delta Rule"; the decay as in Gated DeltaNet, 2025.)
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .segments import segment_masks, split_time
 
 
 class Writes(NamedTuple):
@@ -119,8 +120,7 @@ def chunked(
     Returns:
         As :func:`sequential`.
     """
-    # Time last but one, so that every product below is one batched matrix product. Split, not
-    # sliced: the gradient of a slice is a tensor of zeros as long as the whole sequence.
+    # Time last but one, so that every product below is one batched matrix product.
     parts = [
         x.transpose(1, 2).split(chunk_size, 2)
         for x in (
@@ -128,8 +128,8 @@ def chunked(
             writes.value, writes.rate.unsqueeze(-1),
         )
     ]  # fmt: skip
-    start_parts = _split(starts, chunk_size, len(parts[0]))
-    decay_parts = _split(writes.log_decay, chunk_size, len(parts[0]))
+    start_parts = split_time(starts, chunk_size, len(parts[0]))
+    decay_parts = split_time(writes.log_decay, chunk_size, len(parts[0]))
     slots = initial.shape[1]
     # torch solves no triangular system in half precision.
     solved_in = torch.promote_types(writes.value.dtype, torch.float32)
@@ -175,10 +175,6 @@ def log_decay(made: Tensor) -> Tensor:
     return F.logsigmoid(made + 4.0).clamp(min=-30.0)
 
 
-def _split(x: Tensor | None, chunk_size: int, count: int) -> Sequence[Tensor | None]:
-    return [None] * count if x is None else x.split(chunk_size, 1)
-
-
 def _joint(address: Tensor, key: Tensor) -> Tensor:
     """Outer product of address and key, (b, h, t, g k)."""
     return (address.unsqueeze(-1) * key.unsqueeze(-2)).flatten(-2)
@@ -194,9 +190,8 @@ def _what_is_left(
         end, (b, h, s, 1); the first two dimensions may be 1. None if nothing is ever forgotten.
     """
     if starts is not None:
-        segment = starts.cumsum(1)[:, None]  # (b, 1, t)
-        between = (segment[..., :, None] == segment[..., None, :]).tril()
-        since_begin = (segment == 0).unsqueeze(-1)
+        same, before_any = segment_masks(starts)
+        between, since_begin = same.unsqueeze(1), before_any[:, None, :, None]
     elif log_decay is not None:
         length = log_decay.shape[1]
         between = log_decay.new_ones(1, 1, length, length, dtype=torch.bool).tril()

@@ -1,7 +1,8 @@
-"""Resets inside a sequence, for memories whose fast form knows no resets.
+"""Resets inside a sequence: as masks, and for memories whose fast form knows no resets.
 
-Between two resets a row is a sequence of its own, so a batch with resets is a larger batch of
-*segments* of different lengths. Padding them to one length can cost B T^2 steps; a Python loop over
+Between two resets a row is a sequence of its own, a *segment*. Attention masks what belongs to
+another segment. For a form that knows no resets, a batch with resets is a larger batch of segments
+of different lengths. Padding them to one length can cost B T^2 steps; a Python loop over
 time costs T calls. Here every segment is cut into pieces whose lengths are powers of two (13 =
 8 + 4 + 1). All pieces of one length, of all segments, run together as one batch, the longest first,
 and each hands its state to the next piece of its segment. That is log2(T) calls, B T steps in all,
@@ -10,7 +11,7 @@ no padding, and exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -18,6 +19,28 @@ from torch import Tensor
 from .state import State, select_rows, where_rows, write_rows
 
 Run = Callable[[Tensor, State], tuple[Tensor, State]]
+
+
+def segment_masks(starts: Tensor) -> tuple[Tensor, Tensor]:
+    """What the positions of a chunk may see, where a start cuts off all before it.
+
+    Args:
+        starts: (B, T) bool, where a segment starts.
+
+    Returns:
+        (B, t, s) bool, whether s is at most t and in the segment of t; (B, t) bool, whether t
+        belongs to the segment that was running before the chunk.
+    """
+    segment = starts.cumsum(1)
+    return (segment[:, :, None] == segment[:, None, :]).tril(), segment == 0
+
+
+def split_time(x: Tensor | None, size: int, count: int) -> Sequence[Tensor | None]:
+    """Cut time, the second dimension, into ``count`` chunks of ``size``; None gives as many None.
+
+    Split, not sliced: the gradient of a slice is a tensor of zeros as long as the whole sequence.
+    """
+    return [None] * count if x is None else x.split(size, 1)
 
 
 def run_segments(
