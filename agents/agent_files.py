@@ -2,6 +2,7 @@
 
 import os
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from gymnasium.vector import VectorEnv
 from stable_baselines3.common.type_aliases import GymEnv
 from torch import Tensor, nn
 
-from ..tracking import CheckpointError, load_checkpoint, save_checkpoint
+from ..tracking import CheckpointError, load_checkpoint, load_metadata, save_checkpoint
 from .memory_policy import MemoryPolicy
 from .memory_ppo import MemoryPPO
 from .plain_spaces import check_same_spaces, space_from_plain, space_to_plain
@@ -139,3 +140,25 @@ def load_pretrained(
         raise ValueError(f"name must be one of {', '.join(pretrained_names())}, got {name!r}")
     with as_file(PRETRAINED / name) as folder:
         return load_agent(folder, env, device, **settings)
+
+
+def find_agent(name: str, device: torch.device | str = "auto") -> tuple[MemoryPPO, dict[str, Any]]:
+    """Load an agent by the folder of its run, by its own folder, or by its name in the package.
+
+    Returns:
+        The agent, and the notes that were kept beside it.
+
+    Raises:
+        CheckpointError: if the folder is damaged, or holds something else.
+        ValueError: if there is no such agent.
+    """
+    for folder in (Path(name) / "agent", Path(name)):
+        if (folder / "state.json").exists():
+            return load_agent(folder, device=device), load_metadata(folder)
+    if name not in pretrained_names():
+        raise ValueError(
+            f"agents must be folders of runs or agents, or one of {', '.join(pretrained_names())}; "
+            f"got {name!r}"
+        )
+    with as_file(PRETRAINED / name) as folder:
+        return load_agent(folder, device=device), load_metadata(folder)

@@ -43,6 +43,7 @@ def main(arguments: Sequence[str]) -> None:
     given = parse(Arguments, arguments, "driftwise evaluate-agent")
 
     from driftwise.agents import HELD_OUT_WORLDS, evaluation
+    from driftwise.agents.agent_files import find_agent
     from driftwise.agents.worlds import MAX_ENVS
     from driftwise.tracking import write_json
 
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str]) -> None:
         label = _label(name)
         if label in agents:
             raise ValueError(f"agents must have different names, got {label!r} twice")
-        agents[label] = _load(name, given.device)
+        agents[label] = find_agent(name, given.device)[0]
     if not evaluation.has_regret(given.env, given.env_kwargs):
         for option in ("policies", "figure"):
             if getattr(given, option) is not None:
@@ -84,17 +85,3 @@ def main(arguments: Sequence[str]) -> None:
 def _label(name: str) -> str:
     path = Path(name)
     return path.parent.name if path.name == "agent" else path.name
-
-
-def _load(name: str, device: str) -> Any:
-    from driftwise.agents import load_agent, load_pretrained, pretrained_names
-
-    for folder in (Path(name) / "agent", Path(name)):
-        if (folder / "state.json").exists():
-            return load_agent(folder, device=device)
-    if name not in pretrained_names():
-        raise ValueError(
-            f"agents must be folders of runs or agents, or one of {', '.join(pretrained_names())}; "
-            f"got {name!r}"
-        )
-    return load_pretrained(name, device=device)
