@@ -15,13 +15,13 @@ from driftwise.scripts.command_line import parse
 class Arguments:
     """Score an agent in the eight worlds of driftwise-8, and write its submission.
 
-    Without options, or with "list", the worlds are listed. Choose who plays with --memory, --agents
-    or --player. Killed at any moment and started again with the same command, it goes on: worlds
-    that the submission already has are not played again, and training continues where it was.
+    Choose who plays with --memory, --agents or --player; without, the worlds are listed. Killed at
+    any moment and started again with the same command, it goes on: worlds that the submission
+    already has are not played again, and training continues where it was.
     """
 
-    action: Annotated[Literal["list", "run"] | None, tyro.conf.Positional] = None
-    """list: list the worlds; run, the default where a player is chosen: play."""
+    action: Annotated[Literal["list"] | None, tyro.conf.Positional] = None
+    """list: list the worlds, as without any options."""
     memory: str | None = None
     """Train MemoryPPO with this memory on each world: sparse, dense, gru, lstm or none."""
     agents: tuple[str, ...] = ()
@@ -55,8 +55,6 @@ def main(arguments: Sequence[str]) -> None:
     players = [option for option in ("memory", "agents", "player") if getattr(given, option)]
     if len(players) > 1:
         raise ValueError(f"{players[0]} and {players[1]} cannot go together: one agent plays")
-    if given.action == "run" and not players:
-        raise ValueError("memory, agents or player must say who plays")
 
     from driftwise.agents import suite
 

@@ -72,7 +72,6 @@ def test_a_shipped_agent_plays_its_world(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run"], "memory, agents or player must say who plays"),
         (["--player", "random", "--memory", "gru"], "memory and player cannot go together"),
         (["--player", "random", "--worlds", "elephant"], "worlds must be among"),
         (["--player", "elephant"], "player must be random, oracle or module:function"),
