@@ -10,8 +10,10 @@ from ..training import train_agent
 from .entrants import Entrant, EnvMaker
 from .worlds import SUITE, WORLDS
 
-# What differs from TrainConfig's defaults. Discounts are short where what is found out pays soon.
-_MAZE = {"num_envs": 64, "n_steps": 250, "learning_rate": 3e-3, "gamma": 0.95}
+# What differs from TrainConfig's defaults. Discounts are short where what is found out pays soon;
+# where returns are large, the loss of their estimates would drown that of the policy.
+_LARGE_RETURNS = {"vf_coef": 0.01}
+_MAZE = {"num_envs": 64, "n_steps": 250, "learning_rate": 3e-3, "gamma": 0.95, **_LARGE_RETURNS}
 _CONTROL = {"num_envs": 64, "n_steps": 128, "learning_rate": 3e-3, "gae_lambda": 0.95}
 SETTINGS: dict[str, dict[str, Any]] = {
     "standard-bandit": {"learning_rate": standard_bandit().learning_rate},
@@ -19,8 +21,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "shifting-maze": _MAZE,
     "redrawn-maze": _MAZE,
     "two-step": {"num_envs": 64, "learning_rate": 4e-3},
-    "island-transport": {"num_envs": 256, "n_steps": 30, "learning_rate": 4e-3},
-    "drifting-cartpole": {**_CONTROL, "gamma": 0.98},
+    "island-transport": {
+        **{"num_envs": 256, "n_steps": 30, "learning_rate": 4e-3},
+        **_LARGE_RETURNS,
+    },
+    "drifting-cartpole": {**_CONTROL, "gamma": 0.98, **_LARGE_RETURNS},
     "shifting-lake": {**_CONTROL, "gamma": 0.95, "ent_coef": 0.02},
 }
 
