@@ -42,6 +42,15 @@ MEMORIES: dict[str, MemoryFactory] = {
     "none": partial(one_kind, NoMemory),
 }
 
+EQUAL_SIZE: dict[str, dict[str, Any]] = {
+    "sparse": {"memory": "sparse"},
+    "dense": {"memory": "dense", "memory_kwargs": {"key_size": 24}},
+    "gru": {"memory": "gru", "width": 82},
+    "lstm": {"memory": "lstm", "width": 71},
+    "none": {"memory": "none", "width": 196},
+}
+"""Fields of a ``TrainConfig`` that give agents of the same size: about 42,000 parameters."""
+
 
 def make_memory(memory: str | MemoryFactory, width: int, **kwargs: Any) -> SequenceMemory:
     """Build a memory for inputs of a given width.

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> None:
     """Run the command with these arguments."""
     given = parse(Arguments, arguments, "driftwise evaluate-agent")
 
-    from driftwise.agents import evaluation, pretrained_names
+    from driftwise.agents import evaluation
     from driftwise.agents.agent_files import agent_label, find_agent
     from driftwise.agents.worlds import held_out_seed
     from driftwise.tracking import write_json
@@ -55,13 +55,7 @@ def main(arguments: Sequence[str]) -> None:
         label = agent_label(name)
         if label in agents:
             raise ValueError(f"agents must have different names, got {label!r} twice")
-        model = find_agent(name, given.device)
-        if model is None:
-            raise ValueError(
-                "agents must be folders of runs or agents, or one of "
-                f"{', '.join(pretrained_names())}; got {name!r}"
-            )
-        agents[label] = model
+        agents[label] = find_agent(name, given.device)[0]
     if not evaluation.has_regret(given.env, given.env_kwargs):
         for option in ("policies", "figure"):
             if getattr(given, option) is not None:
