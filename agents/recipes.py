@@ -4,6 +4,10 @@ from collections.abc import Callable
 
 from .config import TrainConfig
 
+# A goal pays 10, where a bandit pays 1: errors of values are as much larger, squared. At the usual
+# weight they take up all of the clipped gradient, and the policy learns next to nothing.
+GOAL_VF_COEF = 0.005
+
 
 def two_arms() -> TrainConfig:
     """Two arms whose chances are redrawn now and then: learned in a minute or two on two cores."""
@@ -52,9 +56,76 @@ def recurring_bandit(num_contexts: int = 16, num_arms: int = 5) -> TrainConfig:
     )
 
 
+def maze(stationary: bool = False) -> TrainConfig:
+    """The 9 x 9 maze whose goal moves every 50 to 100 steps, or never."""
+    return TrainConfig(
+        env="driftwise/StationaryMaze-v0" if stationary else "driftwise/ShiftingMaze-v0",
+        num_envs=64,
+        n_steps=250,
+        total_timesteps=4_000_000,
+        learning_rate=4e-3,
+        vf_coef=GOAL_VF_COEF,
+    )
+
+
+def stationary_maze() -> TrainConfig:
+    """The published 9 x 9 maze, whose goal stays where it is for the 250 steps of an episode."""
+    return maze(stationary=True)
+
+
+def island_transport() -> TrainConfig:
+    """The random graphs of the Fast Weight Memory paper: 600 to train on, 600 to test on."""
+    return TrainConfig(
+        env="driftwise/IslandTransport-v0",
+        n_steps=60,
+        sequence_length=30,
+        total_timesteps=8_000_000,
+        learning_rate=4e-3,
+        vf_coef=GOAL_VF_COEF,
+    )
+
+
+def barcode_bandit(num_contexts: int = 8, max_episode_steps: int = 200) -> TrainConfig:
+    """Episodic recall: codes that come back every ten pulls, each with one good arm of ten."""
+    return TrainConfig(
+        env="driftwise/BarcodeBandit-v0",
+        env_kwargs={"num_contexts": num_contexts, "max_episode_steps": max_episode_steps},
+        num_envs=64,
+        n_steps=max_episode_steps,
+        total_timesteps=3_072_000,
+        gamma=0.8,
+        gae_lambda=0.8,
+        memory_kwargs={"num_slots": 16, "decay": False},
+    )
+
+
+def informative_arm() -> TrainConfig:
+    """Five pulls of eleven arms, of which the last tells which one is good."""
+    return TrainConfig(
+        env="driftwise/InformativeArmBandit-v0",
+        n_steps=20,
+        sequence_length=5,
+        total_timesteps=1_024_000,
+        vf_coef=0.02,
+    )
+
+
+def two_step() -> TrainConfig:
+    """The two-step task, whose states exchange their rewards now and then."""
+    return TrainConfig(
+        env="driftwise/TwoStep-v0", num_envs=64, total_timesteps=1_536_000, learning_rate=4e-3
+    )
+
+
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "two-arms": two_arms,
     "standard-bandit": standard_bandit,
     "stationary-bandit": stationary_bandit,
     "recurring-bandit": recurring_bandit,
+    "barcode-bandit": barcode_bandit,
+    "informative-arm": informative_arm,
+    "two-step": two_step,
+    "maze": maze,
+    "stationary-maze": stationary_maze,
+    "island-transport": island_transport,
 }

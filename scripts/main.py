@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 COMMANDS = {
     "train-agent": "train a memory agent on a shifting environment",
-    "evaluate-agent": "play agents and classic policies on the same held-out worlds",
+    "evaluate-agent": "play agents and reference policies on the same held-out worlds",
     "results": "fill and print the results of record",
     "demo": "train a small agent, evaluate the shipped one, draw both",
 }

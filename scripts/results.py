@@ -19,6 +19,9 @@ RESULTS = (
     "recurring_bandit",
     "stationary_bandits",
     "smn_ablation",
+    "island_transport",
+    "maze",
+    "barcode_recall",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
 
