@@ -48,7 +48,8 @@ AGENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def _agent(row: str, setting: str) -> TrainConfig:
+def agent(row: str, setting: str) -> TrainConfig:
+    """The agent of a row; of other rows the world that they play in."""
     return dataclasses.replace(barcode_bandit(SETTINGS[setting], STEPS), **AGENTS.get(row, {}))
 
 
@@ -101,11 +102,13 @@ def measure(played: Visits) -> dict[str, float]:
     return {name: float(first[where].mean()) for name, where in chosen.items() if where.any()}
 
 
-def play_visits(player: Playable, task: TrainConfig) -> tuple[Visits, float]:
-    """The visits in all held-out worlds, and the mean regret per step."""
+def play_visits(
+    player: Playable, task: TrainConfig, num_worlds: int = NUM_WORLDS
+) -> tuple[Visits, float]:
+    """The visits in the first held-out worlds, and the mean regret per step."""
     env = make_vector_env(task.env, WORLDS_AT_ONCE, **task.env_kwargs)
     parts, regrets = [], []
-    for seed in first_worlds(NUM_WORLDS):
+    for seed in first_worlds(num_worlds):
         steps: list[Step] = []
 
         def visit(step: Step, steps: list[Step] = steps) -> bool:
@@ -125,7 +128,7 @@ def play_visits(player: Playable, task: TrainConfig) -> tuple[Visits, float]:
 
 def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
     """Compute one cell."""
-    task = _agent(row, setting)
+    task = agent(row, setting)
     player = player_of(row, task, seed, f"barcode_recall-{row}-{setting}")
     played, regret = play_visits(player, task)
     return {**measure(played), "dynamic_regret": regret, **num_parameters(player)}
@@ -133,7 +136,7 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
 
 def config(row: str, setting: str) -> Mapping[str, Any]:
     """What decides the numbers of a cell."""
-    return cell_config(row, _agent(row, setting))
+    return cell_config(row, agent(row, setting))
 
 
 RESULT = Result(

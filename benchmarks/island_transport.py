@@ -38,13 +38,14 @@ AGENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def _agent(row: str) -> TrainConfig:
+def agent(row: str, setting: str) -> TrainConfig:
+    """The agent of a row; of other rows the world that they play in."""
     return dataclasses.replace(island_transport(), **AGENTS.get(row, {}))
 
 
 def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
     """Compute one cell."""
-    task = _agent(row)
+    task = agent(row, setting)
     player = player_of(row, task, seed, f"island_transport-{row}")
     every_graph: dict[str, Any] = {
         "num_worlds": EPISODES * NUM_GRAPHS,
@@ -66,7 +67,7 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
 
 def config(row: str, setting: str) -> Mapping[str, Any]:
     """What decides the numbers of a cell."""
-    return cell_config(row, _agent(row))
+    return cell_config(row, agent(row, setting))
 
 
 RESULT = Result(

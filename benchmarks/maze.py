@@ -41,7 +41,8 @@ AGENTS: dict[str, dict[str, Any]] = {
 OTHERS = {**PLAYERS, "search": SearchPlayer}
 
 
-def _agent(row: str, setting: str) -> TrainConfig:
+def agent(row: str, setting: str) -> TrainConfig:
+    """The agent of a row; of other rows the world that they play in."""
     return dataclasses.replace(maze(setting == "stationary"), **AGENTS.get(row, {}))
 
 
@@ -54,7 +55,7 @@ def recovery_steps(record: PlayRecord) -> float:
 
 def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
     """Compute one cell."""
-    task = _agent(row, setting)
+    task = agent(row, setting)
     player = player_of(row, task, seed, f"maze-{row}-{setting}", OTHERS)
     record = agent_plays(player, task)
     reward = float(record.reward.sum(axis=1).mean())
@@ -66,7 +67,7 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
 
 def config(row: str, setting: str) -> Mapping[str, Any]:
     """What decides the numbers of a cell."""
-    return cell_config(row, _agent(row, setting), OTHERS)
+    return cell_config(row, agent(row, setting), OTHERS)
 
 
 RESULT = Result(

@@ -45,9 +45,8 @@ class SearchPlayer(Player):
         """See :meth:`Player.act`."""
         cell = self._env.get_state()["position"]
         self._seen[self._everyone, cell] = True
-        self._forget(
-            np.asarray(self._seen.all(axis=1)), cell
-        )  # the goal has moved to where it was not before
+        # Where all is seen and nothing found, the goal has moved to a cell seen before.
+        self._forget(np.asarray(self._seen.all(axis=1)), cell)
         steps = np.where(self._seen, self._seen.size, self._steps[:, cell].T)
         target = np.where(self._goal == UNKNOWN, steps.argmin(axis=1), self._goal)
         actions = self._first[target, cell]
