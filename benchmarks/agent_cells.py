@@ -1,7 +1,7 @@
 """What the cells of results about agents share: train, play held-out worlds, measure."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,22 +11,20 @@ from gymnasium import spaces
 from driftwise.agents import (
     HELD_OUT_WORLDS,
     MemoryPPO,
-    OraclePlayer,
     Player,
-    RandomPlayer,
     TrainConfig,
     make_vector_env,
     play_agent,
     train_agent,
 )
 from driftwise.agents.bandits import PlayRecord, make_policy, play
+from driftwise.agents.evaluation import PLAYERS
 from driftwise.agents.players import Playable
 from driftwise.evaluation import adaptation_time, dynamic_regret, recovery_curve
 
 RUNS = "runs/agents"
 NUM_WORLDS = 4_000
 WORLDS_AT_ONCE = 1_000  # bounds the memory of environments and agents
-PLAYERS: dict[str, Callable[[], Player]] = {"random": RandomPlayer, "oracle": OraclePlayer}
 
 
 def first_worlds(num_worlds: int, worlds_at_once: int = WORLDS_AT_ONCE) -> range:
@@ -112,7 +110,7 @@ def player_of(
     config: TrainConfig,
     seed: int,
     name: str,
-    players: Mapping[str, Callable[[], Player]] = PLAYERS,
+    players: Mapping[str, type[Player]] = PLAYERS,
 ) -> Playable:
     """Who plays a row: one of ``players``, or else an agent, trained with the seed."""
     return players[row]() if row in players else trained(config, seed, name)
@@ -126,7 +124,7 @@ def num_parameters(player: Playable) -> dict[str, int]:
 
 
 def cell_config(
-    row: str, config: TrainConfig, players: Mapping[str, Callable[[], Player]] = PLAYERS
+    row: str, config: TrainConfig, players: Mapping[str, type[Player]] = PLAYERS
 ) -> dict[str, Any]:
     """What decides the numbers of a cell that :func:`player_of` plays."""
     if row in players:

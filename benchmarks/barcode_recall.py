@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwise.agents import TrainConfig, make_vector_env, play_steps
+from driftwise.agents.evaluation import PLAYERS
 from driftwise.agents.play_agent import Step
 from driftwise.agents.players import Playable
 from driftwise.agents.recipes import barcode_bandit
 from driftwise.benchmarks.agent_cells import (
     NUM_WORLDS,
-    PLAYERS,
     WORLDS_AT_ONCE,
     cell_config,
     first_worlds,

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from driftwise.agents import TrainConfig
+from driftwise.agents.evaluation import PLAYERS
 from driftwise.agents.recipes import island_transport
 from driftwise.benchmarks.agent_cells import (
-    PLAYERS,
     agent_plays,
     cell_config,
     num_parameters,

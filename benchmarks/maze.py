@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from driftwise.agents import TrainConfig
+from driftwise.agents import Player, TrainConfig
 from driftwise.agents.bandits import PlayRecord
+from driftwise.agents.evaluation import PLAYERS
 from driftwise.agents.recipes import maze
 from driftwise.benchmarks.agent_cells import (
-    PLAYERS,
     agent_plays,
     cell_config,
     measure,
@@ -38,7 +38,7 @@ AGENTS: dict[str, dict[str, Any]] = {
     "lstm": {"memory": "lstm", "width": 71},
     "none": {"memory": "none", "width": 196},
 }
-OTHERS = {**PLAYERS, "search": SearchPlayer}
+OTHERS: dict[str, type[Player]] = {**PLAYERS, "search": SearchPlayer}
 
 
 def agent(row: str, setting: str) -> TrainConfig:
