@@ -18,6 +18,7 @@ from driftwise.agents.bandits import PlayRecord
 from driftwise.agents.evaluation import PLAYERS
 from driftwise.agents.recipes import maze
 from driftwise.benchmarks.agent_cells import (
+    EQUAL_AGENTS,
     agent_plays,
     cell_config,
     measure,
@@ -30,20 +31,12 @@ from driftwise.tracking import Result
 HORIZON = 50  # the goal moves no sooner again
 SEARCH_REWARD = 479.0  # of an episode of the stationary maze: the published plan, exact simulation
 
-# Within 3 % of 42,500 parameters, which a test checks.
-AGENTS: dict[str, dict[str, Any]] = {
-    "sparse": {},
-    "dense": {"memory": "dense", "memory_kwargs": {"key_size": 24}},
-    "gru": {"memory": "gru", "width": 82},
-    "lstm": {"memory": "lstm", "width": 71},
-    "none": {"memory": "none", "width": 196},
-}
 OTHERS: dict[str, type[Player]] = {**PLAYERS, "search": SearchPlayer}
 
 
 def agent(row: str, setting: str) -> TrainConfig:
     """The agent of a row; of other rows the world that they play in."""
-    return dataclasses.replace(maze(setting == "stationary"), **AGENTS.get(row, {}))
+    return dataclasses.replace(maze(setting == "stationary"), **EQUAL_AGENTS.get(row, {}))
 
 
 def recovery_steps(record: PlayRecord) -> float:
@@ -77,8 +70,8 @@ RESULT = Result(
     "steps; mean reward of an episode in 4,000 held-out worlds, with sampled actions. default: the "
     "goal moves every 50 to 100 steps; recovery_steps: steps from then to the next reward, at most "
     "50. stationary: it stays, and share_of_search is the share of 479, the reward of search and "
-    "shortest paths with the plan known. Agents of about 42,500 parameters and equal steps.",
-    rows=[*AGENTS, *OTHERS],
+    "shortest paths with the plan known. Agents of about 41,000 parameters and equal steps.",
+    rows=[*EQUAL_AGENTS, *OTHERS],
     settings=["default", "stationary"],
     seeds=list(range(10)),
     run=run,
