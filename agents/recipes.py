@@ -60,13 +60,13 @@ def recurring_bandit(num_contexts: int = 16, num_arms: int = 5) -> TrainConfig:
 
 
 def barcode_bandit(num_contexts: int = 8, max_episode_steps: int = 200) -> TrainConfig:
-    """Codes that come back after ten pulls or more, one good arm of ten each; about 4 minutes."""
+    """Codes that come back after ten pulls or more, one good arm of ten each; about 7 minutes."""
     return TrainConfig(
         env="driftwise/BarcodeBandit-v0",
         env_kwargs={"num_contexts": num_contexts, "max_episode_steps": max_episode_steps},
         num_envs=64,
         n_steps=max_episode_steps,
-        total_timesteps=3_072_000,
+        total_timesteps=6_144_000,
         gamma=0.8,
         gae_lambda=0.8,
         memory_kwargs={"num_slots": 16, "decay": False},
