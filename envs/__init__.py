@@ -45,6 +45,7 @@ from .island_transport_vector import IslandTransportVector
 from .maze_drifts import BlockCorridor, MazeDrift, MoveGoal, PermuteActions, RedrawLayout
 from .maze_grid import Grid
 from .mazes import Mazes
+from .previous_step import ObservePreviousStep, ObservePreviousStepVector
 from .registration import ENVIRONMENTS, register_envs
 from .restless import Interpolate, OrnsteinUhlenbeck, RandomWalk, Sinusoid
 from .schedules import AtSteps, Bursts, Hazard, Never, Periodic, Reactive, Schedule
@@ -87,6 +88,8 @@ __all__ = [
     "Mirror",
     "MoveGoal",
     "Never",
+    "ObservePreviousStep",
+    "ObservePreviousStepVector",
     "OrnsteinUhlenbeck",
     "Periodic",
     "Permutation",
