@@ -25,7 +25,8 @@ class ObservePreviousStep(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs
     These are the inputs of RL² (Duan et al. 2016) and of Wang et al. (2016): an agent that does not
     see what it did, for it acts at random while it explores, cannot tell what its actions do.
 
-    An observation is a flat float32 vector: the wrapped one, the action (one-hot where it is
+    An observation is a flat float32 vector: the wrapped one (a ``Dict`` in the order of its keys,
+    which Gymnasium sorts), the action (one-hot where it is
     discrete, else as it was taken), the reward, and 1 at the first step of an episode, where
     action and reward are 0.
 

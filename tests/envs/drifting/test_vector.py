@@ -151,6 +151,24 @@ def test_rows_drift_as_single_wrappers_do() -> None:
             assert got == [info["shifts"]["parameters"]["values"][name] for info in alone]
 
 
+@pytest.mark.parametrize("time", TIMES)
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED])
+def test_sub_environments_are_set_one_by_one(mode: AutoresetMode, time: str) -> None:
+    """As many single wrappers do the same, bit for bit, and all is put back in the end."""
+    arguments: dict[str, Any] = {"schedule": Hazard(0.1), "random_start": True, **TIMES[time]}
+    envs = SyncVectorEnv([lambda: gym.make("CartPole-v1")] * 3, autoreset_mode=mode)
+    drifting = DriftingParametersVector(envs, RANGES, **arguments)
+    check_vector_env(
+        drifting,
+        lambda: DriftingParameters(gym.make("CartPole-v1"), RANGES, **arguments),
+        num_steps=450,
+    )
+    carts: list[Any] = [env.unwrapped for env in envs.envs]
+    assert len({cart.gravity for cart in carts}) == 3
+    drifting.close()
+    assert {(cart.gravity, cart.length, cart.total_mass) for cart in carts} == {(9.8, 0.5, 1.1)}
+
+
 def test_what_never_changes_is_what_is_wrapped() -> None:
     def run(envs: Any) -> list[Any]:
         out = [envs.reset(seed=2)[0]]
