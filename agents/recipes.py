@@ -1,5 +1,6 @@
 """Training runs that are known to work, as functions that return their configuration."""
 
+import dataclasses
 from collections.abc import Callable
 
 from .config import TrainConfig
@@ -52,9 +53,39 @@ def recurring_bandit(num_contexts: int = 16, num_arms: int = 5) -> TrainConfig:
     )
 
 
+def drifting_cartpole() -> TrainConfig:
+    """CartPole with another motor, pole and gravity every 20 episodes."""
+    return TrainConfig(
+        env="driftwise/DriftingCartPole-v0",
+        memory_reset="never",  # the world outlives the episode, and so does what is known of it
+        num_envs=64,
+        n_steps=64,
+        total_timesteps=2_048_000,
+        num_minibatches=8,
+        n_epochs=5,
+        learning_rate=2e-3,
+        gamma=0.98,
+        gae_lambda=0.95,
+        ent_coef=0.003,
+        vf_coef=0.005,  # returns are large, and actor and critic share the memory
+    )
+
+
+def drifting_pendulum() -> TrainConfig:
+    """Pendulum with another gravity, mass and length every 20 episodes."""
+    return dataclasses.replace(
+        drifting_cartpole(),
+        env="driftwise/DriftingPendulum-v0",
+        gamma=0.95,
+        vf_coef=0.005,
+    )
+
+
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "two-arms": two_arms,
     "standard-bandit": standard_bandit,
     "stationary-bandit": stationary_bandit,
     "recurring-bandit": recurring_bandit,
+    "drifting-cartpole": drifting_cartpole,
+    "drifting-pendulum": drifting_pendulum,
 }

@@ -34,7 +34,31 @@ def smn_ablation(result: Mapping[str, Any]) -> "Figure":
     return plot_scores(result, "dynamic_regret", xlabel=xlabel, highlight=["sparse"])
 
 
+def drifting_control(result: Mapping[str, Any]) -> "Figure":
+    """Return of every episode after a change, on CartPole."""
+    prefix = "return_episode_"
+    table = [
+        {**entry, "setting": entry["metric"].removeprefix(prefix), "metric": "return"}
+        for entry in result["table"]
+        if entry["setting"] == "default" and entry["metric"].startswith(prefix)
+    ]
+    return plot_scores_over_settings(
+        {**result, "table": table},
+        "return",
+        {entry["setting"]: int(entry["setting"]) for entry in table},
+        xlabel="episode after a change",
+        ylabel="return",
+        references=["told", "random"],
+        labels={
+            "told": "told the parameters",
+            "sb3_ppo": "SB3 PPO",
+            "recurrent_ppo": "RecurrentPPO",
+        },
+    )
+
+
 FIGURES: dict[str, Callable[[Mapping[str, Any]], "Figure"]] = {
+    "drifting_control": drifting_control,
     "recurring_bandit": recurring_bandit,
     "smn_ablation": smn_ablation,
 }

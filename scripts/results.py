@@ -19,6 +19,7 @@ RESULTS = (
     "recurring_bandit",
     "stationary_bandits",
     "smn_ablation",
+    "drifting_control",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
 
