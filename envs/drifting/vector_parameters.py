@@ -84,7 +84,8 @@ class DriftingParametersVector(DriftingVectorWrapper):
                 if name in taken:
                     raise ValueError(f"{name!r} drifts already, by a wrapper inside")
         # What has the attributes: the sub-environments, or the one that computes all rows.
-        self._parts = _sub_environments(base, names) if isinstance(base, SyncVectorEnv) else [base]
+        self._one_by_one = isinstance(base, SyncVectorEnv)
+        self._parts = _sub_environments(base, names) if self._one_by_one else [base]
         each = [Attributes(part, names) for part in self._parts]
         if any(one.own != each[0].own for one in each):
             raise ValueError(f"sub-environments of {env} must have the same {', '.join(names)}")
@@ -93,7 +94,7 @@ class DriftingParametersVector(DriftingVectorWrapper):
         effect, arguments = parse_ranges(self.attributes, ranges, arguments)
         super().__init__(env, effect, len(names), arguments, 1 if together else None)
         self._current = np.full((env.num_envs, len(names)), np.nan)  # what has been set
-        if not together and self._parts == [base]:
+        if not (together or self._one_by_one):
             _try_rows(base, self.attributes, *effect.bounds(len(names)))
 
     @override
@@ -109,13 +110,13 @@ class DriftingParametersVector(DriftingVectorWrapper):
         if not stale:
             return
         self._current = values.copy()
-        if self._parts == [self.unwrapped]:
+        if self._one_by_one:
+            for row in stale:
+                self._each[row].set(self._parts[row], values[row].tolist())
+        else:
             # One number for all rows where they change together.
             rows = values[0].tolist() if self._together else values.T.copy()
             self.attributes.set(self.unwrapped, list(rows))
-            return
-        for row in stale:
-            self._each[row].set(self._parts[row], values[row].tolist())
 
     @override
     def _own_options(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -128,7 +129,7 @@ class DriftingParametersVector(DriftingVectorWrapper):
         )
 
 
-def _sub_environments(envs: SyncVectorEnv, names: list[str]) -> list[gym.Env[Any, Any]]:
+def _sub_environments(envs: Any, names: list[str]) -> list[gym.Env[Any, Any]]:
     for env in envs.envs:
         check_not_drifting(env, names)
     return [env.unwrapped for env in envs.envs]

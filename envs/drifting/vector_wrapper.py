@@ -152,7 +152,7 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
         self.settings, self._world = settings, world
         if len(worlds):
             world.begin(worlds, episode)
-        if settings.between_episodes and not begins.all():
+        if settings.between_episodes and (rows & ~begins).any():
             world.turn(np.flatnonzero(rows & ~begins))
         self._begun = True
         self._over &= ~rows
@@ -233,10 +233,10 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
 
     def _start_anew(self, rows: Bools) -> None:
         """Starts the worlds of ``rows`` (N,) afresh or moves them on, if each episode does."""
+        world, worlds = self._world, np.flatnonzero(rows)
         if self.settings.between_episodes:
-            self._world.turn(np.flatnonzero(rows))
-        if self.settings.per_episode:
-            world, worlds = self._world, np.flatnonzero(rows)
+            world.turn(worlds)
+        elif self.settings.per_episode:
             world.begin(worlds, self.settings.parse_episode(world, {}, worlds))
 
     def _values(self) -> Values:

@@ -132,12 +132,11 @@ class DriftingWrapper(SavesState, gym.Wrapper[Any, Any, Any, Any], RecordConstru
             world.begin(world.everyone, episode)
             self._begun = True
             self._read_world()
-        elif settings.between_episodes:
+        else:
             if world.clock == world.next_draw:
                 self._draw()
-            world.turn(world.everyone)
-        elif world.clock == world.next_draw:
-            self._draw()
+            if settings.between_episodes:
+                world.turn(world.everyone)
         self._begin_episode()
         values = self._rows[world.row][0]
         self._enter(values, anew=True)
