@@ -40,6 +40,7 @@ from .drifts import (
     Rotting,
     SwapBest,
 )
+from .hidden_entries import HiddenEntries
 from .island_transport import IslandTransport
 from .island_transport_vector import IslandTransportVector
 from .maze_drifts import BlockCorridor, MazeDrift, MoveGoal, PermuteActions, RedrawLayout
@@ -79,6 +80,7 @@ __all__ = [
     "Flip",
     "Grid",
     "Hazard",
+    "HiddenEntries",
     "InformativeArm",
     "Interpolate",
     "IslandTransport",

@@ -36,12 +36,19 @@ def test_worlds_change_every_20_episodes() -> None:
         {"notify": "values", "schedule": "Hazard(0.3)"},
         {"notify": "change", "per_episode": True, "schedule": "AtSteps((5, 10))"},
         {"values": {"gravity": [9.8, 5.0]}, "schedule": "Hazard(0.5)"},
-        {"observe_previous_step": False},
+        {"observe_previous_step": False, "hidden": [1, 3]},
+        {"hidden": [1, 3], "notify": "change"},
     ],
 )
 def test_arguments(arguments: dict[str, Any]) -> None:
     envs = gym.make_vec(IDS[0], num_envs=2, autoreset_mode=AutoresetMode.SAME_STEP, **arguments)
     check_vector_env(envs, lambda: gym.make(IDS[0], **arguments), num_steps=150)
+
+
+def test_hidden_entries() -> None:
+    env, whole = gym.make(IDS[0], hidden=[1, 3]), gym.make(IDS[0])
+    np.testing.assert_array_equal(env.reset(seed=0)[0], whole.reset(seed=0)[0][[0, 2, 4, 5, 6, 7]])
+    np.testing.assert_array_equal(env.step(1)[0], whole.step(1)[0][[0, 2, 4, 5, 6, 7]])
 
 
 def test_any_base() -> None:
@@ -52,7 +59,7 @@ def test_any_base() -> None:
 
 def test_specs_build_the_same_again() -> None:
     for env_id in IDS:
-        env = gym.make(env_id, notify="change")
+        env = gym.make(env_id, notify="change", hidden=[1])
         assert env.spec is not None
         again = gym.make(env.spec)
         assert str(again) == str(env)
@@ -63,6 +70,11 @@ def test_bad_input() -> None:
     for arguments, error, message in (
         ({"ranges": {"force": (1, 2)}}, ValueError, "no attribute 'force'"),
         ({"ranges": {"force_mag": (20, 1)}}, ValueError, "low < high"),
+        ({"hidden": [4]}, ValueError, "hidden must be some of the indices 0 to 3"),
+        ({"hidden": [0, 0]}, ValueError, "hidden must be some of the indices 0 to 3"),
+        ({"hidden": [0, 1, 2, 3]}, ValueError, "hidden must be some of the indices 0 to 3"),
+        ({"hidden": [0.5]}, TypeError, "hidden must be an integer"),
+        ({"hidden": [0], "base": "FrozenLake-v1"}, TypeError, "observations must be a Box"),
         ({"observe_previous_step": 1}, TypeError, "observe_previous_step must be True or False"),
         ({"schedule": "Reactive()"}, ValueError, "schedule must not depend on what is best"),
         ({"gravity": (1, 2)}, TypeError, "keyword arguments must be among"),
