@@ -54,13 +54,14 @@ def recurring_bandit(num_contexts: int = 16, num_arms: int = 5) -> TrainConfig:
 
 
 def drifting_cartpole() -> TrainConfig:
-    """CartPole with another motor, pole and gravity every 20 episodes."""
+    """CartPole without velocities, with another motor, pole and gravity every 20 episodes."""
     return TrainConfig(
         env="driftwise/DriftingCartPole-v0",
+        env_kwargs={"hidden": [1, 3]},
         memory_reset="never",  # the world outlives the episode, and so does what is known of it
         num_envs=64,
         n_steps=64,
-        total_timesteps=2_048_000,
+        total_timesteps=1_024_000,
         num_minibatches=8,
         n_epochs=5,
         learning_rate=2e-3,
@@ -72,12 +73,12 @@ def drifting_cartpole() -> TrainConfig:
 
 
 def drifting_pendulum() -> TrainConfig:
-    """Pendulum with another gravity, mass and length every 20 episodes."""
+    """Pendulum without its velocity, with another gravity, mass and length every 20 episodes."""
     return dataclasses.replace(
         drifting_cartpole(),
         env="driftwise/DriftingPendulum-v0",
+        env_kwargs={"hidden": [2]},
         gamma=0.95,
-        vf_coef=0.005,
     )
 
 
