@@ -154,8 +154,8 @@ RESULT = Result(
     "at most 200 steps; returns of the first 10 episodes after a change (return_after_change) and "
     "of the 10 before the next (return_steady), over 2 changes in each of 100 held-out worlds, "
     "with sampled actions and frozen weights. Agents of 42,000 parameters within 5 %, equally many "
-    "training steps. told is gru with the parameters in view, the others have to find out. Our memories are never "
-    "reset; recurrent_ppo's is at every episode.",
+    "training steps. told is gru with the parameters in view, the others have to find out. Our "
+    "memories are never reset; recurrent_ppo's is at every episode.",
     rows=[*AGENTS, *PEERS, "random"],
     settings=list(SETTINGS),
     seeds=list(range(10)),

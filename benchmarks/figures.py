@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from driftwise.benchmarks.drifting_control import FIRST, PERIOD
 from driftwise.benchmarks.recurring_bandit import SETTINGS
 from driftwise.evaluation import plot_scores, plot_scores_over_settings
 
@@ -35,18 +36,19 @@ def smn_ablation(result: Mapping[str, Any]) -> "Figure":
 
 
 def drifting_control(result: Mapping[str, Any]) -> "Figure":
-    """Return of every episode after a change, on CartPole."""
-    prefix = "return_episode_"
+    """Return of every episode around a change, on CartPole."""
+    episodes = {f"return_episode_{k}": k for k in range(1, FIRST + 1)}
+    episodes[f"return_episode_{PERIOD}"] = 0  # the last one before the next change
     table = [
-        {**entry, "setting": entry["metric"].removeprefix(prefix), "metric": "return"}
+        {**entry, "setting": entry["metric"], "metric": "return"}
         for entry in result["table"]
-        if entry["setting"] == "default" and entry["metric"].startswith(prefix)
+        if entry["setting"] == "default" and entry["metric"] in episodes
     ]
     return plot_scores_over_settings(
         {**result, "table": table},
         "return",
-        {entry["setting"]: int(entry["setting"]) for entry in table},
-        xlabel="episode after a change",
+        episodes,
+        xlabel="episode after a change (0: the last before it)",
         ylabel="return",
         references=["told", "random"],
         labels={
