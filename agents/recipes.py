@@ -54,7 +54,7 @@ def recurring_bandit(num_contexts: int = 16, num_arms: int = 5) -> TrainConfig:
 
 
 def drifting_cartpole() -> TrainConfig:
-    """CartPole without velocities, with another motor, pole and gravity every 20 episodes."""
+    """CartPole without velocities, another motor, pole and gravity every 20 episodes; 3 minutes."""
     return TrainConfig(
         env="driftwise/DriftingCartPole-v0",
         env_kwargs={"hidden": [1, 3]},
@@ -73,7 +73,7 @@ def drifting_cartpole() -> TrainConfig:
 
 
 def drifting_pendulum() -> TrainConfig:
-    """Pendulum without its velocity, with another gravity, mass and length every 20 episodes."""
+    """Pendulum without its velocity, another gravity, mass and length every 20 episodes."""
     return dataclasses.replace(
         drifting_cartpole(),
         env="driftwise/DriftingPendulum-v0",
