@@ -62,12 +62,18 @@ AGENTS: dict[str, dict[str, Any]] = {
     "told": {"memory": "gru", "width": 82},
 }
 
-# The best of what was tried, with as many trials as ours had (LOG.md).
+# The better of two that were tried (LOG.md).
 PEERS: dict[str, dict[str, Any]] = {
     "sb3_ppo": {"policy_kwargs": {"net_arch": [140, 140]}},
     "recurrent_ppo": {"policy_kwargs": {"lstm_hidden_size": 64, "net_arch": [32]}},
 }
-PEER_SIZES = {"num_envs": 64, "n_steps": 64, "batch_size": 512, "n_epochs": 5}
+PEER_SIZES = {
+    "num_envs": 64,
+    "n_steps": 64,
+    "batch_size": 256,
+    "n_epochs": 10,
+    "learning_rate": 1e-3,
+}
 
 
 def agent_config(row: str, setting: str) -> TrainConfig:
@@ -85,7 +91,7 @@ def make_peer(row: str, setting: str, seed: int) -> BaseAlgorithm:
     task = SETTINGS[setting]()
     sizes = {**PEER_SIZES, **PEERS[row]}
     env = SB3VecEnv(make_vector_env(task.env, sizes.pop("num_envs"), **task.env_kwargs))
-    learning_rate = Falling(sizes.pop("learning_rate", task.learning_rate))
+    learning_rate = Falling(sizes.pop("learning_rate"))
     kinds: dict[str, tuple[type[Any], str]] = {
         "sb3_ppo": (PPO, "MlpPolicy"),
         "recurrent_ppo": (RecurrentPPO, "MlpLstmPolicy"),

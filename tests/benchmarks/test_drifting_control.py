@@ -43,8 +43,8 @@ def test_a_small_cell(row, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(drifting_control, "NUM_WORLDS", 2)
     monkeypatch.setitem(drifting_control.SETTINGS, "default", tiny)
-    sizes = {"num_envs": 2, "n_steps": 64, "batch_size": 64, "n_epochs": 1}
-    monkeypatch.setattr(drifting_control, "PEER_SIZES", sizes)
+    small = {"num_envs": 2, "batch_size": 64, "n_epochs": 1}
+    monkeypatch.setattr(drifting_control, "PEER_SIZES", drifting_control.PEER_SIZES | small)
     scores = drifting_control.run(row, "default", 0)
     assert 8 <= scores["return_after_change"] <= 200
     assert ("parameters" in scores) == (row != "random")
