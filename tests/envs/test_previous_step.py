@@ -67,6 +67,7 @@ def test_resets_of_single_rows() -> None:
     np.testing.assert_array_equal(after[1], before[1])
 
 
+@pytest.mark.filterwarnings("ignore:.*infinity")
 def test_specs() -> None:
     env = ObservePreviousStep(gym.make("CartPole-v1"))
     assert env.spec is not None
