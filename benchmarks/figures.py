@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from driftwise.benchmarks.barcode_recall import LAGS
 from driftwise.benchmarks.barcode_recall import SETTINGS as barcode_settings
+from driftwise.benchmarks.drifting_control import FIRST, PERIOD
 from driftwise.benchmarks.recurring_bandit import SETTINGS
 from driftwise.evaluation import plot_scores, plot_scores_over_settings
 
@@ -67,6 +68,30 @@ def barcode_recall_by_lag(result: Mapping[str, Any]) -> "Figure":
     )
 
 
+def drifting_control(result: Mapping[str, Any]) -> "Figure":
+    """Return of every episode around a change, on CartPole."""
+    episodes = {f"return_episode_{k}": k for k in range(1, FIRST + 1)}
+    episodes[f"return_episode_{PERIOD}"] = 0  # the last one before the next change
+    table = [
+        {**entry, "setting": entry["metric"], "metric": "return"}
+        for entry in result["table"]
+        if entry["setting"] == "default" and entry["metric"] in episodes
+    ]
+    return plot_scores_over_settings(
+        {**result, "table": table},
+        "return",
+        episodes,
+        xlabel="episode after a change (0: the last before it)",
+        ylabel="return",
+        references=["told", "random"],
+        labels={
+            "told": "told the parameters",
+            "sb3_ppo": "SB3 PPO",
+            "recurrent_ppo": "RecurrentPPO",
+        },
+    )
+
+
 Draw = Callable[[Mapping[str, Any]], "Figure"]
 
 FIGURES: dict[str, tuple[str, Draw]] = {
@@ -74,5 +99,6 @@ FIGURES: dict[str, tuple[str, Draw]] = {
     "smn_ablation": ("smn_ablation", smn_ablation),
     "barcode_recall": ("barcode_recall", barcode_recall),
     "barcode_recall_by_lag": ("barcode_recall", barcode_recall_by_lag),
+    "drifting_control": ("drifting_control", drifting_control),
 }
 """The result that a figure shows, and how it is drawn, by the figure's name."""

@@ -55,6 +55,7 @@ if find_spec("gymnasium") is not None:
         Rotting,
         SwapBest,
     )
+    from .hidden_entries import HiddenEntries
     from .image_curriculum import ImageCurriculum
     from .image_curriculum_vector import ImageCurriculumVector
     from .island_transport import IslandTransport
@@ -62,6 +63,7 @@ if find_spec("gymnasium") is not None:
     from .maze_drifts import BlockCorridor, MazeDrift, MoveGoal, PermuteActions, RedrawLayout
     from .maze_grid import Grid
     from .mazes import Mazes
+    from .previous_step import ObservePreviousStep, ObservePreviousStepVector
     from .registration import ENVIRONMENTS, register_envs
     from .restless import Interpolate, OrnsteinUhlenbeck, RandomWalk, Sinusoid
     from .schedules import AtSteps, Bursts, Hazard, Never, Periodic, Reactive, Schedule
@@ -101,6 +103,7 @@ __all__ = [
     "Glyphs",
     "Grid",
     "Hazard",
+    "HiddenEntries",
     "IIDStream",
     "ImageCurriculum",
     "ImageCurriculumVector",
@@ -115,6 +118,8 @@ __all__ = [
     "Mirror",
     "MoveGoal",
     "Never",
+    "ObservePreviousStep",
+    "ObservePreviousStepVector",
     "Omniglot",
     "OrnsteinUhlenbeck",
     "Periodic",

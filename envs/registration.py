@@ -9,6 +9,7 @@ from gymnasium.envs.registration import register, registry
 from typing_extensions import Unpack
 
 from .bandit_settings import BanditArguments
+from .drifting_control import ControlArguments
 from .image_curriculum import ImageCurriculum
 from .image_curriculum_settings import ImageCurriculumArguments
 from .island_settings import IslandArguments
@@ -126,29 +127,52 @@ CURRICULA: dict[str, tuple[int, ImageCurriculumArguments]] = {
     "driftwise/GlyphCurriculum-v0": (10_000, {"images": "glyphs", "num_classes": 300}),
 }
 
+# Gymnasium's control tasks; another world every 20 episodes.
+CONTROL: dict[str, tuple[int, ControlArguments]] = {
+    # How strong the motor is, which way it pushes, and what it has to balance.
+    "driftwise/DriftingCartPole-v0": (
+        200,
+        {
+            "base": "CartPole-v1",
+            "ranges": {"force_mag": [-20.0, 20.0], "length": [0.25, 1.0], "gravity": [5.0, 15.0]},
+        },
+    ),
+    # What has to be swung up.
+    "driftwise/DriftingPendulum-v0": (
+        200,
+        {
+            "base": "Pendulum-v1",
+            "ranges": {"g": [3.0, 15.0], "m": [0.5, 1.5], "l": [0.5, 1.5]},
+        },
+    ),
+}
+
 ENVIRONMENTS: dict[str, tuple[int, Any]] = {
     **BANDITS,
     **MAZES,
     **ISLANDS,
     **TWO_STEPS,
     **CURRICULA,
+    **CONTROL,
 }
 
 
 def register_envs() -> None:
     """Registers the environments of :data:`ENVIRONMENTS`; doing it again changes nothing."""
+    here, control = "registration:make_", "drifting_control:make_drifting_control"
     for environments, maker, vector in (
-        (BANDITS, "make_shifting_bandit", "shifting_bandit_vector:ShiftingBanditVector"),
-        (MAZES, "make_shifting_maze", "shifting_maze_vector:ShiftingMazeVector"),
-        (ISLANDS, "make_island_transport", "island_transport_vector:IslandTransportVector"),
-        (TWO_STEPS, "make_two_step", "two_step_vector:TwoStepVector"),
-        (CURRICULA, "make_image_curriculum", "image_curriculum_vector:ImageCurriculumVector"),
+        (BANDITS, here + "shifting_bandit", "shifting_bandit_vector:ShiftingBanditVector"),
+        (MAZES, here + "shifting_maze", "shifting_maze_vector:ShiftingMazeVector"),
+        (ISLANDS, here + "island_transport", "island_transport_vector:IslandTransportVector"),
+        (TWO_STEPS, here + "two_step", "two_step_vector:TwoStepVector"),
+        (CURRICULA, here + "image_curriculum", "image_curriculum_vector:ImageCurriculumVector"),
+        (CONTROL, control, control + "_vector"),
     ):
         for env_id, (max_episode_steps, arguments) in environments.items():
             if env_id not in registry:
                 register(
                     env_id,
-                    entry_point=f"driftwise.envs.registration:{maker}",
+                    entry_point=f"driftwise.envs.{maker}",
                     vector_entry_point=f"driftwise.envs.{vector}",
                     max_episode_steps=max_episode_steps,
                     kwargs=dict(arguments),

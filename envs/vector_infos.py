@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 def masked(infos: dict[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
     """Infos that are set where ``mask`` says so, with Gymnasium's ``_key`` for each key."""
-    masked: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, values in infos.items():
-        masked[key] = np.where(mask, values, np.zeros((), dtype=values.dtype))
-        masked[f"_{key}"] = mask.copy()
-    return masked
+        if isinstance(values, dict):
+            found[key] = masked(values, mask)
+        else:
+            found[key] = mixed(mask, values, np.zeros_like(values))
+        found[f"_{key}"] = mask.copy()
+    return found
 
 
 def final_infos(

@@ -23,6 +23,7 @@ RESULTS = (
     "island_transport",
     "maze",
     "barcode_recall",
+    "drifting_control",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
 

@@ -79,15 +79,7 @@ class DriftingParameters(DriftingWrapper):
     ) -> None:
         names = parameter_names(ranges, arguments.get("values"))
         if isinstance(env, gym.Env):
-            taken = [
-                name
-                for wrapper in drifting_wrappers(env)
-                if isinstance(wrapper, DriftingParameters)
-                for name in wrapper.attributes.names
-            ]
-            for name in names:
-                if name in taken:
-                    raise ValueError(f"{name!r} drifts already, by a wrapper inside")
+            check_not_drifting(env, names)
         self.attributes: Attributes = Attributes(env.unwrapped, names)
         recorded = {"ranges": ranges, "update": update}
         effect, settings = parse_ranges(self.attributes, ranges, arguments)
@@ -152,6 +144,15 @@ def parameter_names(ranges: Any, values: Any) -> list[str]:
     if not isinstance(given, Mapping) or not given:
         raise TypeError(f"{name} must be a mapping with a parameter or more, got {given!r}")
     return list(given)
+
+
+def check_not_drifting(env: gym.Env[Any, Any], names: Sequence[str]) -> None:
+    """Raises ValueError if a wrapper around ``env`` lets one of these parameters drift."""
+    for wrapper in drifting_wrappers(env):
+        taken = wrapper.attributes.names if isinstance(wrapper, DriftingParameters) else ()
+        for name in names:
+            if name in taken:
+                raise ValueError(f"{name!r} drifts already, by a wrapper inside")
 
 
 def parse_ranges(

@@ -37,6 +37,9 @@ class DriftArguments(TypedDict, total=False):
     - ``per_episode``: what the steps of the schedule count. False (default): all steps since the
       last seeded reset, over as many episodes as there are, so that what has changed stays changed.
       True: the steps of the episode; each one starts the world afresh.
+    - ``between_episodes``: True: the schedule and the drift count episodes, over as many as there
+      are since the last seeded reset. The world stands still within an episode, and may change
+      when the next one begins. (False by default; not with ``per_episode``.)
     - ``notify``: what observations tell. None (default): nothing, they are those of the wrapped
       environment. ``"change"``: they are dicts with ``"observation"`` and ``"changed"``, 1 where
       the next action meets a world that has changed since the one before. ``"values"``: also
@@ -50,6 +53,7 @@ class DriftArguments(TypedDict, total=False):
     values: Any
     random_start: bool
     per_episode: bool
+    between_episodes: bool
     notify: str | None
     name: str
 
@@ -72,6 +76,7 @@ class DriftSettings:
     values: tuple[tuple[float, ...], ...] | None
     random_start: bool
     per_episode: bool
+    between_episodes: bool
     notify: str | None
     horizon: int | None
 
@@ -117,6 +122,9 @@ class DriftSettings:
             values=table,
             random_start=check_flag("random_start", arguments.get("random_start", False)),
             per_episode=per_episode,
+            between_episodes=check_flag(
+                "between_episodes", arguments.get("between_episodes", False)
+            ),
             notify=arguments.get("notify"),
             horizon=horizon if per_episode else None,
         )
@@ -125,6 +133,8 @@ class DriftSettings:
         """Checks that the settings fit together."""
         if self.notify not in NOTIFY_LEVELS:
             raise ValueError(f'notify must be None, "change" or "values", got {self.notify!r}')
+        if self.between_episodes and self.per_episode:
+            raise ValueError("between_episodes=True cannot go with per_episode=True")
         if self.schedule.reactive:
             raise ValueError(f"schedule must not depend on what is best, got {self.schedule}")
         if self.horizon is not None:

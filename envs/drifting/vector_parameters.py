@@ -1,10 +1,11 @@
-"""Parameters of vector environments that compute all rows at once, drifting."""
+"""Parameters of vector environments, drifting."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any, ClassVar
 
+import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from typing_extensions import Unpack, override
@@ -12,25 +13,35 @@ from typing_extensions import Unpack, override
 from ..arguments import check_flag
 from .attributes import Attributes
 from .effect import Values
-from .parameters import Bounds, named_start, parameter_names, parse_ranges
+from .parameters import (
+    Bounds,
+    check_not_drifting,
+    named_start,
+    parameter_names,
+    parse_ranges,
+)
 from .settings import DriftArguments
-from .vector_wrapper import DriftingVectorWrapper, check_vector, drifting_vector_wrappers
+from .vector_wrapper import Bools, DriftingVectorWrapper, check_vector, drifting_vector_wrappers
 
 # Steps of the trial that tells whether an environment takes a parameter per row.
 _TRIAL_STEPS = 20
 
 
 class DriftingParametersVector(DriftingVectorWrapper):
-    """As :class:`~.DriftingParameters`, for vector environments that compute all rows at once.
+    """As :class:`~.DriftingParameters`, for vector environments.
 
-    Such environments, Gymnasium's ``CartPoleVectorEnv`` for one, keep a single number for all rows.
-    Rows that drift on their own are possible where an array (num_envs,) in its place does the same
-    per row. The wrapper tries that out, on copies, before the first step, and refuses environments
-    that fail. (Their ``render`` may still want plain numbers.) With ``together=True`` all rows
-    share one world, which any such environment can do; its steps are the vector environment's.
+    The sub-environments of a ``SyncVectorEnv`` are set one by one, in a third of the time that as
+    many single wrappers take.
 
-    ``SyncVectorEnv`` and ``AsyncVectorEnv`` are refused: there, wrap each sub-environment, with
-    ``gymnasium.make_vec(..., vectorization_mode="sync", wrappers=[...])``.
+    Environments that compute all rows at once, Gymnasium's ``CartPoleVectorEnv`` for one, keep a
+    single number for all rows. Rows that drift on their own are possible where an array (num_envs,)
+    in its place does the same per row. The wrapper tries that out, on copies, before the first
+    step, and refuses environments that fail. (Their ``render`` may still want plain numbers.) With
+    ``together=True`` all rows share one world, which any such environment can do; its steps are the
+    vector environment's.
+
+    ``AsyncVectorEnv`` is refused: there, wrap each sub-environment, with
+    ``gymnasium.make_vec(..., vectorization_mode="async", wrappers=[...])``.
 
     Args:
         env: The vector environment, in next-step mode or without autoreset: in same-step mode,
@@ -55,41 +66,57 @@ class DriftingParametersVector(DriftingVectorWrapper):
     ) -> None:
         check_vector(env, "DriftingParameters")
         base = env.unwrapped
-        if isinstance(base, (SyncVectorEnv, AsyncVectorEnv)):
+        if isinstance(base, AsyncVectorEnv):
             raise ValueError(
-                f"env must compute all rows at once, got {env}: wrap its sub-environments, with "
-                "gymnasium.make_vec(..., vectorization_mode='sync', wrappers=[...])"
+                f"env must run in this process, got {env}: wrap its sub-environments, with "
+                "gymnasium.make_vec(..., vectorization_mode='async', wrappers=[...])"
             )
         if AutoresetMode(env.metadata["autoreset_mode"]) is AutoresetMode.SAME_STEP:
             raise ValueError(f"env must not reset in the same step, got {env.metadata}")
-        if check_flag("together", together) and arguments.get("per_episode"):
-            raise ValueError("together=True cannot go with per_episode=True")
+        if check_flag("together", together):
+            for name in ("per_episode", "between_episodes"):
+                if arguments.get(name):
+                    raise ValueError(f"together=True cannot go with {name}=True")
         names = parameter_names(ranges, arguments.get("values"))
         for inner in drifting_vector_wrappers(env):
             taken = inner.attributes.names if isinstance(inner, DriftingParametersVector) else ()
             for name in names:
                 if name in taken:
                     raise ValueError(f"{name!r} drifts already, by a wrapper inside")
-        self.attributes: Attributes = Attributes(base, names)
+        # What has the attributes: the sub-environments, or the one that computes all rows.
+        self._one_by_one = isinstance(base, SyncVectorEnv)
+        self._parts = _sub_environments(base, names) if self._one_by_one else [base]
+        each = [Attributes(part, names) for part in self._parts]
+        if any(one.own != each[0].own for one in each):
+            raise ValueError(f"sub-environments of {env} must have the same {', '.join(names)}")
+        self.attributes: Attributes = each[0]
+        self._each = each
         effect, arguments = parse_ranges(self.attributes, ranges, arguments)
-        self._current = np.zeros(0)  # what has been set
         super().__init__(env, effect, len(names), arguments, 1 if together else None)
-        if not together:
+        self._current = np.full((env.num_envs, len(names)), np.nan)  # what has been set
+        if not (together or self._one_by_one):
             _try_rows(base, self.attributes, *effect.bounds(len(names)))
 
     @override
     def close(self, **kwargs: Any) -> None:
         """Puts the parameters back and closes the environment."""
-        self.attributes.restore(self.unwrapped)
+        for part, attributes in zip(self._parts, self._each, strict=True):
+            attributes.restore(part)
         super().close(**kwargs)
 
     @override
-    def _enter(self, values: Values, anew: bool) -> None:
-        if anew or not np.array_equal(values, self._current):
+    def _enter(self, values: Values, anew: Bools) -> None:
+        stale = np.flatnonzero(anew | (values != self._current).any(axis=1)).tolist()
+        if not stale:
+            return
+        self._current = values.copy()
+        if self._one_by_one:
+            for row in stale:
+                self._each[row].set(self._parts[row], values[row].tolist())
+        else:
             # One number for all rows where they change together.
             rows = values[0].tolist() if self._together else values.T.copy()
             self.attributes.set(self.unwrapped, list(rows))
-            self._current = values.copy()
 
     @override
     def _own_options(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -100,6 +127,12 @@ class DriftingParametersVector(DriftingVectorWrapper):
         return dict(
             zip(self.attributes.names, self.attributes.cast(list(values.T.copy())), strict=True)
         )
+
+
+def _sub_environments(envs: Any, names: list[str]) -> list[gym.Env[Any, Any]]:
+    for env in envs.envs:
+        check_not_drifting(env, names)
+    return [env.unwrapped for env in envs.envs]
 
 
 def _try_rows(env: Any, attributes: Attributes, low: Values, high: Values) -> None:

@@ -73,10 +73,10 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
 
     # ------------------------------------------------------------------ what the effects do
 
-    def _enter(self, values: Values, anew: bool) -> None:
+    def _enter(self, values: Values, anew: Bools) -> None:
         """Prepares the wrapped environment for the step that comes, with ``values`` (N, Q).
 
-        ``anew``: it may have been changed by others since the last call.
+        ``anew``: rows (N,) that others may have changed since the last call.
         """
 
     def _actions(self, actions: Any, values: Values) -> Any:
@@ -152,15 +152,17 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
         self.settings, self._world = settings, world
         if len(worlds):
             world.begin(worlds, episode)
+        if settings.between_episodes and (rows & ~begins).any():
+            world.turn(np.flatnonzero(rows & ~begins))
         self._begun = True
         self._over &= ~rows
         if world.clock == world.next_draw:
             world.draw_due_blocks()
         self._begin_episodes(rows)
         values = self._values()
-        self._enter(values, anew=True)
+        self._enter(values, anew=rows)
         observations, infos = self.env.reset(seed=seed, options=rest)
-        self._enter(values, anew=True)
+        self._enter(values, anew=rows)
         infos = merged_info(infos, self.settings.name, self._report(values))
         self._infos(infos, values, values)
         return self._show(observations, values), infos
@@ -173,25 +175,28 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
         """
         if not self._begun:
             raise ResetNeeded("step() needs running episodes: call reset() first")
-        world, name = self._world, self.settings.name
+        world, name, whole = self._world, self.settings.name, self.settings.between_episodes
         # In next-step mode, this step resets these rows.
         resets = self._over & (self._mode is AutoresetMode.NEXT_STEP)
         some_reset = resets.any()
         if some_reset:
             self._begin_episodes(resets)
             self._start_anew(resets)
-        if world.clock == world.next_draw:
+        if world.clock == world.next_draw and not whole:
             world.draw_due_blocks()
         values = self._values()
         report = self._report(values)
         if some_reset:
-            self._enter(values, anew=False)
+            self._enter(values, anew=resets)
         observations, rewards, terminations, truncations, infos = self.env.step(
             self._actions(actions, values)
         )
-        if some_reset and not self._together:
-            world.wait(np.flatnonzero(resets))
-        world.clock += 1
+        if whole:
+            world.step_within(~resets)
+        else:
+            if some_reset and not self._together:
+                world.wait(np.flatnonzero(resets))
+            world.clock += 1
         over = np.logical_or(terminations, truncations)
         rewards = self._rewards(rewards, values, over)
         if self._mode is AutoresetMode.SAME_STEP and over.any():
@@ -210,7 +215,7 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
         self._over = over
         infos = merged_info(infos, name, report)
         ahead = self._values()
-        self._enter(ahead, anew=False)
+        self._enter(ahead, anew=resets)
         self._infos(infos, values, ahead)
         return self._show(observations, ahead), rewards, terminations, truncations, infos
 
@@ -227,12 +232,14 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
 
     @override
     def _resume(self) -> None:
-        self._enter(self._values(), anew=True)
+        self._enter(self._values(), anew=np.ones(self.num_envs, dtype=bool))
 
     def _start_anew(self, rows: Bools) -> None:
-        """Starts the worlds of ``rows`` (N,) afresh, if each episode does."""
-        if self.settings.per_episode:
-            world, worlds = self._world, np.flatnonzero(rows)
+        """Starts the worlds of ``rows`` (N,) afresh or moves them on, if each episode does."""
+        world, worlds = self._world, np.flatnonzero(rows)
+        if self.settings.between_episodes:
+            world.turn(worlds)
+        elif self.settings.per_episode:
             world.begin(worlds, self.settings.parse_episode(world, {}, worlds))
 
     def _values(self) -> Values:
@@ -246,17 +253,22 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
 
     def _report(self, values: Values) -> dict[str, Any]:
         """What the infos say of the next step, with its ``values`` (N, Q)."""
-        trace = self._world.trace
+        world, since = self._world, self._now(self._world.trace.since)
+        sizes = self._now(world.trace.sizes)
+        if self.settings.between_episodes:
+            since, sizes = world.age.copy(), np.where(world.begins, sizes, 0.0)
         return {
-            "context": self._now(trace.context),
-            "changed": self._now(trace.changed),
-            "steps_since_change": self._now(trace.since),
-            "change_size": self._now(trace.sizes),
+            "context": self._now(world.trace.context),
+            "changed": self._changed(),
+            "steps_since_change": since,
+            "change_size": sizes,
             "values": self._named(values),
         }
 
-    def _changed(self) -> NDArray[np.float32]:
-        return self._now(self._world.trace.changed)[:, None].astype(np.float32)
+    def _changed(self) -> Bools:
+        """Whether the next step meets a change, (N,)."""
+        changed = self._now(self._world.trace.changed)
+        return changed & self._world.begins if self.settings.between_episodes else changed
 
     def _show(self, observations: Any, values: Values) -> Any:
         """The observations as the agents get them, with the notice that they asked for.
@@ -266,7 +278,7 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
         observations = self._observations(observations, values)
         if self.settings.notify is None:
             return observations
-        return notice(self.settings, observations, self._changed(), values)
+        return notice(self.settings, observations, self._changed()[:, None], values)
 
     def _show_last(self, observation: Any, index: int) -> Any:
         """As :meth:`_show`, for the last observation of the episode in row ``index``."""
@@ -274,7 +286,7 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
         observation = self._last_observation(observation, values)
         if self.settings.notify is None:
             return observation
-        return notice(self.settings, observation, self._changed()[index], values)
+        return notice(self.settings, observation, self._changed()[index, None], values)
 
 
 def check_vector(env: Any, single: str) -> None:

@@ -60,7 +60,14 @@ class DriftingWorld(ArmsWorld[DriftTrace, DriftEpisode]):
     """
 
     may_wait = True
-    saved: tuple[str, ...] = (*ArmsWorld.saved, "lag", "anchor_means", "anchor_values")
+    saved: tuple[str, ...] = (
+        *ArmsWorld.saved,
+        "lag",
+        "anchor_means",
+        "anchor_values",
+        "age",
+        "begins",
+    )
 
     def __init__(
         self,
@@ -87,6 +94,10 @@ class DriftingWorld(ArmsWorld[DriftTrace, DriftEpisode]):
         self.table = table
         self.lag = np.zeros(num_worlds, dtype=np.int64)  # rows by which worlds are behind the clock
         self._lagging = False
+        # Where rows are whole episodes: steps since the last change, and whether the next step is
+        # the first of its episode.
+        self.age = np.zeros(num_worlds, dtype=np.int64)
+        self.begins = np.ones(num_worlds, dtype=bool)
         # Means that stand for these very values, which the linear map may miss by rounding.
         self.anchor_means = np.full((num_worlds, arms.num_arms), -1.0)
         self.anchor_values = np.zeros((num_worlds, size))
@@ -100,6 +111,21 @@ class DriftingWorld(ArmsWorld[DriftTrace, DriftEpisode]):
         self.drawn[worlds] += 1
         self.next_draw = int(self.drawn.min())
         self._lagging = True
+
+    def turn(self, worlds: IntArray) -> None:
+        """Moves ``worlds`` (n,) on to their next episodes, where rows are whole episodes."""
+        if self.clock == self.next_draw:
+            self.draw_due_blocks()
+        if len(worlds) < self.num_worlds:
+            self.wait(np.delete(self.everyone, worlds))
+        self.clock += 1
+        self.begins[worlds] = True
+        self.age[worlds[self.now(self.trace.changed)[worlds]]] = 0
+
+    def step_within(self, worlds: BoolArray) -> None:
+        """Counts a step of those episodes, of ``worlds`` (N,), where rows are whole episodes."""
+        self.age += worlds
+        self.begins &= ~worlds
 
     def now(self, rows: NDArray[Any]) -> NDArray[Any]:
         """The entries (N, ...) of ``rows`` (L, N, ...) at each world's current step, in a copy."""
@@ -126,6 +152,8 @@ class DriftingWorld(ArmsWorld[DriftTrace, DriftEpisode]):
         self, worlds: IntArray, draws: list[DrawArrays], episode: DriftEpisode | None
     ) -> None:
         super()._begin(worlds, draws, episode)
+        self.age[worlds] = 0
+        self.begins[worlds] = True
         self.anchor_means[worlds] = -1.0
         if episode is not None and episode.values is not None and self.effect.linear:
             self.anchor_means[worlds] = self.drift.means(self.arms, self.drift_state[worlds])
@@ -183,6 +211,8 @@ class DriftingWorld(ArmsWorld[DriftTrace, DriftEpisode]):
         super().check_state(state, over, horizon)
         values = state["trace_values"]
         self.effect.check("state['trace_values']", values[:, ~over], values.shape[-1])
+        if (state["age"] < 0).any():
+            raise ValueError(f"state['age'] must not be negative, got {state['age'].min()}")
 
     @override
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:

@@ -132,8 +132,11 @@ class DriftingWrapper(SavesState, gym.Wrapper[Any, Any, Any, Any], RecordConstru
             world.begin(world.everyone, episode)
             self._begun = True
             self._read_world()
-        elif world.clock == world.next_draw:
-            self._draw()
+        else:
+            if world.clock == world.next_draw:
+                self._draw()
+            if settings.between_episodes:
+                world.turn(world.everyone)
         self._begin_episode()
         values = self._rows[world.row][0]
         self._enter(values, anew=True)
@@ -151,16 +154,19 @@ class DriftingWrapper(SavesState, gym.Wrapper[Any, Any, Any, Any], RecordConstru
         """
         if not self._begun:
             raise ResetNeeded("step() needs a running episode: call reset() first")
-        world = self._world
-        if world.clock == world.next_draw:
+        world, whole = self._world, self.settings.between_episodes
+        if world.clock == world.next_draw and not whole:
             self._draw()
         row = world.row
         values = self._rows[row][0]
         observation, reward, terminated, truncated, info = self.env.step(
             self._action(action, values)
         )
-        world.clock += 1
         info = self._report(info, row)
+        if whole:
+            world.step_within(np.ones(1, dtype=bool))
+        else:
+            world.clock += 1
         ahead = self._rows[world.row][0]
         self._enter(ahead, anew=False)
         self._info(info, values, ahead)
@@ -187,9 +193,17 @@ class DriftingWrapper(SavesState, gym.Wrapper[Any, Any, Any, Any], RecordConstru
             zip(trace.values[:, 0].copy(), *numbers, strict=True)
         )
 
+    def _next(self, row: int) -> tuple[Values, int, bool, int, float]:
+        """A row of the world as it is for the next step."""
+        if not self.settings.between_episodes:
+            return self._rows[row]
+        values, context, changed, _, size = self._rows[row]
+        begins, age = bool(self._world.begins[0]), int(self._world.age[0])
+        return values, context, changed and begins, age, size if begins else 0.0
+
     def _show(self, observation: Any) -> Any:
         """The observation as the agent gets it, with the notice that it asked for."""
-        values, _, changed, _, _ = self._rows[self._world.row]
+        values, _, changed, _, _ = self._next(self._world.row)
         observation = self._observation(observation, values)
         if self.settings.notify is None:
             return observation
@@ -197,7 +211,7 @@ class DriftingWrapper(SavesState, gym.Wrapper[Any, Any, Any, Any], RecordConstru
 
     def _report(self, info: dict[str, Any], row: int) -> dict[str, Any]:
         """The info with that of this wrapper, about the world of a row."""
-        values, context, changed, since, size = self._rows[row]
+        values, context, changed, since, size = self._next(row)
         report = {
             "context": context,
             "changed": changed,

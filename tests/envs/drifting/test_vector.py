@@ -52,22 +52,30 @@ PAIRS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
 BANDIT: dict[str, Any] = {"num_arms": 3, "max_episode_steps": 23}
 
 
-@pytest.mark.parametrize("per_episode", [False, True])
+# What the schedule counts.
+TIMES: dict[str, dict[str, Any]] = {
+    "steps": {},
+    "per_episode": {"per_episode": True},
+    "between_episodes": {"between_episodes": True},
+}
+
+
+@pytest.mark.parametrize("time", TIMES)
 @pytest.mark.parametrize("mode", AutoresetMode)
 @pytest.mark.parametrize("name", PAIRS)
-def test_rows_are_single_environments(name: str, mode: AutoresetMode, per_episode: bool) -> None:
+def test_rows_are_single_environments(name: str, mode: AutoresetMode, time: str) -> None:
     single, vector, arguments = PAIRS[name]
-    arguments = {"schedule": Hazard(0.2), "per_episode": per_episode, **arguments}
+    arguments = {"schedule": Hazard(0.2), **TIMES[time], **arguments}
     envs = vector(ShiftingBanditVector(3, autoreset_mode=mode, **BANDIT), **arguments)
     check_vector_env(
         envs, lambda: single(ShiftingBandit(**BANDIT), **arguments), num_steps=70, info_keys=()
     )
 
 
-@pytest.mark.parametrize("per_episode", [False, True])
-def test_episodes_of_different_lengths(per_episode: bool) -> None:
+@pytest.mark.parametrize("time", TIMES)
+def test_episodes_of_different_lengths(time: str) -> None:
     """CartPoles fall at different times; long runs go through several blocks of draws."""
-    arguments: dict[str, Any] = {"schedule": Hazard(0.1), "per_episode": per_episode}
+    arguments: dict[str, Any] = {"schedule": Hazard(0.1), **TIMES[time]}
     for mode in AutoresetMode:
         envs = ShiftingActionsVector(
             SyncVectorEnv([lambda: gym.make("CartPole-v1")] * 3, autoreset_mode=mode), **arguments
@@ -141,6 +149,24 @@ def test_rows_drift_as_single_wrappers_do() -> None:
         for name in RANGES:
             got = [info["shifts"]["parameters"]["values"][name][row] for info in infos]
             assert got == [info["shifts"]["parameters"]["values"][name] for info in alone]
+
+
+@pytest.mark.parametrize("time", TIMES)
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED])
+def test_sub_environments_are_set_one_by_one(mode: AutoresetMode, time: str) -> None:
+    """As many single wrappers do the same, bit for bit, and all is put back in the end."""
+    arguments: dict[str, Any] = {"schedule": Hazard(0.1), "random_start": True, **TIMES[time]}
+    envs = SyncVectorEnv([lambda: gym.make("CartPole-v1")] * 3, autoreset_mode=mode)
+    drifting = DriftingParametersVector(envs, RANGES, **arguments)
+    check_vector_env(
+        drifting,
+        lambda: DriftingParameters(gym.make("CartPole-v1"), RANGES, **arguments),
+        num_steps=450,
+    )
+    carts: list[Any] = [env.unwrapped for env in envs.envs]
+    assert len({cart.gravity for cart in carts}) == 3
+    drifting.close()
+    assert {(cart.gravity, cart.length, cart.total_mass) for cart in carts} == {(9.8, 0.5, 1.1)}
 
 
 def test_what_never_changes_is_what_is_wrapped() -> None:
@@ -222,9 +248,23 @@ def test_bad_input() -> None:
             return super().step(action)
 
     gravity = {"gravity": (5, 15)}
+    apart = gym.make_vec("CartPole-v1", num_envs=1, vectorization_mode="async")
+    drifting = SyncVectorEnv([lambda: DriftingParameters(gym.make("CartPole-v1"), gravity)])
+    unlike = gym.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync")
+    unlike.envs[1].unwrapped.gravity = 12.0  # type: ignore[attr-defined]
     cases: list[tuple[Callable[[], Any], type[Exception], str]] = [
         (lambda: ShiftingActionsVector(gym.make("CartPole-v1")), TypeError, "use ShiftingActions"),
-        (lambda: DriftingParametersVector(sync, gravity), ValueError, "env must compute all rows"),
+        (lambda: DriftingParametersVector(apart, gravity), ValueError, "env must run in this"),
+        (
+            lambda: DriftingParametersVector(drifting, gravity, name="again"),
+            ValueError,
+            "'gravity' drifts already",
+        ),
+        (
+            lambda: DriftingParametersVector(unlike, gravity),
+            ValueError,
+            "must have the same gravity",
+        ),
         (lambda: DriftingParametersVector(same, gravity), ValueError, "not reset in the same step"),
         (lambda: DriftingParametersVector(Stubborn(2), gravity), ValueError, "use together=True"),
         (lambda: DriftingParametersVector(Mixed(2), gravity), ValueError, "do what they do alone"),
@@ -233,7 +273,19 @@ def test_bad_input() -> None:
                 CartPoleVectorEnv(2), gravity, together=True, per_episode=True
             ),
             ValueError,
-            "together=True cannot go with",
+            "together=True cannot go with per_episode",
+        ),
+        (
+            lambda: DriftingParametersVector(
+                CartPoleVectorEnv(2), gravity, together=True, between_episodes=True
+            ),
+            ValueError,
+            "together=True cannot go with between_episodes",
+        ),
+        (
+            lambda: ShiftingActionsVector(sync, per_episode=True, between_episodes=True),
+            ValueError,
+            "between_episodes=True cannot go with per_episode=True",
         ),
         (
             lambda: DriftingParametersVector(
@@ -257,6 +309,7 @@ def test_bad_input() -> None:
         with pytest.raises(error, match=message) as caught:
             build()
         assert "\n" not in str(caught.value)
+    apart.close()
     DriftingParametersVector(Stubborn(2), gravity, together=True).reset(seed=0)
     envs = ShiftingActionsVector(sync)
     with pytest.raises(gym.error.ResetNeeded):

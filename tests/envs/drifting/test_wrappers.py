@@ -213,6 +213,46 @@ def test_steps_count_over_episodes_or_within_them() -> None:
         assert info["context"] == info["steps_since_change"] == 0
 
 
+def test_episodes_count() -> None:
+    """Nothing moves within an episode; a change comes with its first step, and is told once."""
+    env = cart(
+        schedule=AtSteps((2, 3, 7)), between_episodes=True, notify="values", values=[[0, 1], [1, 0]]
+    )
+    observation, info = env.reset(seed=0)
+    since = 0
+    for episode in range(10):
+        swapped = (episode >= 2) + (episode >= 3) + (episode >= 7)
+        for step in range(300):
+            now = episode in (2, 3, 7) and step == 0
+            since = 0 if now else since
+            assert observation["changed"] == now
+            assert observation["values"].tolist() == [[0, 1], [1, 0]][swapped % 2]
+            observation, _, terminated, truncated, info = env.step(0)
+            assert (info["context"], info["changed"]) == (swapped % 2, now)
+            assert (info["steps_since_change"], info["change_size"]) == (since, float(now))
+            since += 1
+            if terminated or truncated:
+                observation, info = env.reset()
+                assert info["changed"] == (episode + 1 in (2, 3, 7))
+                break
+
+
+def test_many_episodes() -> None:
+    """Beyond the blocks in which changes are drawn; saved in the middle of all."""
+    env = cart(schedule=Periodic(70), values=[[0, 1], [1, 0]], between_episodes=True)
+    env.reset(seed=0)
+    state = env.get_state()
+    for episode in range(1, 450):
+        if episode in (199, 200, 201):
+            env.set_state(state)
+            assert env.step(0)[-1]["context"] == (episode - 1) // 70 % 2
+        info = env.reset()[1]
+        assert info["context"] == episode // 70 % 2
+        state = env.get_state()
+    with pytest.raises(ValueError, match=r"state\['age'\] must not be negative"):
+        env.set_state({**state, "age": state["age"] - 1})
+
+
 def test_long_lives() -> None:
     """Beyond the blocks in which changes are drawn."""
     env = cart(schedule=Periodic(70), values=[[0, 1], [1, 0]])
