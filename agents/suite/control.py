@@ -4,16 +4,15 @@ Each has ``optimal_action()``, an oracle that knows what the agent has to find o
 the highest that is possible, by construction, so that the scores of these worlds end at a true 1.
 """
 
-from typing import Any, SupportsFloat
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 from gymnasium.envs.registration import register, registry
 from gymnasium.wrappers import FlattenObservation
 from numpy.typing import NDArray
 
-from ...envs import DriftingParameters, ShiftingActions
+from ...envs import DriftingParameters, ObservePreviousStep, ShiftingActions
 
 NAMESPACE = "driftwise-8"
 CARTPOLE = f"{NAMESPACE}/DriftingCartPole-v1"
@@ -68,50 +67,6 @@ def make_shifting_lake(render_mode: str | None = None) -> gym.Env[Any, Any]:
         per_episode=True,
     )
     return ObservePreviousStep(FlattenObservation(shifting))
-
-
-class ObservePreviousStep(gym.Wrapper[NDArray[np.float32], Any, Any, Any]):
-    """Appends the previous action (one-hot), the previous reward, and a start flag.
-
-    An agent that does not see what it did cannot find out what its actions do. In the first
-    observation of an episode, action and reward are 0 and the flag is 1.
-
-    Args:
-        env: an environment with vectors for observations and discrete actions from 0.
-    """
-
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        super().__init__(env)
-        vector, actions = env.observation_space, env.action_space
-        assert isinstance(vector, spaces.Box) and isinstance(actions, spaces.Discrete)
-        self._num_actions = int(actions.n)
-        nothing = np.zeros(self._num_actions)
-        low = np.concatenate([vector.low, nothing, [-np.inf, 0.0]])
-        high = np.concatenate([vector.high, nothing + 1, [np.inf, 1.0]])
-        self.observation_space = spaces.Box(low.astype(np.float32), high.astype(np.float32))
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Starts an episode."""
-        observation, info = self.env.reset(seed=seed, options=options)
-        return self._joined(observation, None, 0.0), info
-
-    def step(
-        self, action: Any
-    ) -> tuple[NDArray[np.float32], SupportsFloat, bool, bool, dict[str, Any]]:
-        """Takes a step."""
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        shown = self._joined(observation, int(action), float(reward))
-        return shown, reward, terminated, truncated, info
-
-    def _joined(self, vector: Any, action: int | None, reward: float) -> NDArray[np.float32]:
-        before = np.zeros(self._num_actions + 2)
-        if action is None:
-            before[-1] = 1.0
-        else:
-            before[action], before[-2] = 1.0, reward
-        return np.concatenate([vector, before]).astype(np.float32)
 
 
 class BalancedPole(gym.Wrapper[Any, Any, Any, Any]):
