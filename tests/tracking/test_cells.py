@@ -137,7 +137,11 @@ def start_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> subprocess.
     hanging = tmp_path / "hanging"
     hanging.mkdir()
     monkeypatch.setenv("TOY_SLEEP", str(hanging))
-    code = f"from driftwise.tracking import run_cells; run_cells({TARGET!r}, settings=['default'])"
+    # A test run in the background ignores Ctrl-C, and so would what it starts.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"from driftwise.tracking import run_cells; run_cells({TARGET!r}, settings=['default'])"
+    )
     runner = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     wait_for(lambda: len(list(hanging.iterdir())) == 2)
     return runner
