@@ -39,7 +39,8 @@ def stationary_bandit(num_arms: int = 2) -> TrainConfig:
         total_timesteps=5_120_000,
         n_epochs=2,
         learning_rate=3e-3,
-        gamma=0.97,
+        gamma=0.97 if num_arms == 2 else 0.95,
+        ent_coef=0.03,  # or some of the arms are never tried
         # Values that know the arms make advantages less noisy: more of the memory is for them.
         vf_coef=0.1,
     )
@@ -63,6 +64,7 @@ def recurring_bandit(num_contexts: int = 16, num_arms: int = 5) -> TrainConfig:
         # What is recalled pays at once: returns that end soon are less noisy, and learned faster.
         gamma=0.8,
         gae_lambda=0.8,
+        vf_coef=0.3,
         memory_kwargs={"num_slots": 16, "decay": False},
     )
 
@@ -77,6 +79,7 @@ def barcode_bandit(num_contexts: int = 8, max_episode_steps: int = 200) -> Train
         total_timesteps=6_144_000,
         gamma=0.8,
         gae_lambda=0.8,
+        vf_coef=0.3,
         memory_kwargs={"num_slots": 16, "decay": False},
     )
 
