@@ -20,6 +20,10 @@ RESULTS = (
     "stationary_bandits",
     "smn_ablation",
     "env_speed",
+    "omniglot_curriculum",
+    "omniglot_binding",
+    "hebbian_ablation",
+    "omniglot_scale",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
 

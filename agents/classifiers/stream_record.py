@@ -78,10 +78,10 @@ class StreamRecord:
             first, stop, sightings = item
             if stream.sightings[first:stop].mean() >= sightings:
                 held_out, labels = stream.held_out(0, stop), _asked(first, stop)
-                # (labels, drawings): whether each drawing that is held out is told right.
-                images, answer = (x.reshape(stop, -1, *x.shape[1:])[labels] for x in held_out)
-                right = answers(learner, images.reshape(-1, *images.shape[2:])) == answer.ravel()
-                right = right.reshape(answer.shape)
+                drawings = len(held_out.labels) // stop
+                rows = (labels[:, None] * drawings + np.arange(drawings)).ravel()
+                right = answers(learner, held_out.images[rows]) == held_out.labels[rows]
+                right = right.reshape(len(labels), drawings)
                 self.binding.append(
                     {
                         "classes": stop,
@@ -109,6 +109,8 @@ class StreamRecord:
             The new entry of ``stages``.
         """
         right = right.reshape(stage.stop, -1)
+        if self.stages and not self.stages[-1]["complete"]:  # ended in it, and gone on since
+            self._begun -= self.stages.pop()["steps"]
         self.stages.append(
             {
                 "number": stage.number,

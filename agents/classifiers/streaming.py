@@ -70,8 +70,10 @@ def run_stream(
         record, recent = StreamRecord(), Recent()
         saved = run.latest_checkpoint()
         if saved is not None:
-            for part, state in zip((learner, stream, record, recent), saved[1], strict=True):
-                part.load_state_dict(state)
+            learner.load_state_dict(saved[1]["learner"])
+            stream.load_state_dict(saved[1]["stream"])
+            record.load_state_dict(saved[1]["record"])
+            recent.load_state_dict(saved[1]["recent"])
         _run(config, run, learner, stream, record, recent, progress)
         save_learner(run.path / "learner", learner, {"config": dataclasses.asdict(config)})
         report = _report(config, stream, record)
@@ -132,8 +134,13 @@ def _run(
                         "level/confusions", sheet, stream.step, dataformats="HW"
                     )
             if stream.step % config.checkpoint_every == 0 or ended():
-                parts = (learner, stream, record, recent)
-                run.checkpoint(stream.step, [part.state_dict() for part in parts])
+                state = {
+                    "learner": learner.state_dict(),
+                    "stream": stream.state_dict(),
+                    "record": record.state_dict(),
+                    "recent": recent.state_dict(),
+                }
+                run.checkpoint(stream.step, state)
             bar.update()
 
 
