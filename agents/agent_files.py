@@ -10,7 +10,7 @@ from gymnasium.vector import VectorEnv
 from stable_baselines3.common.type_aliases import GymEnv
 from torch import Tensor, nn
 
-from ..tracking import CheckpointError, load_checkpoint, save_checkpoint
+from ..tracking import CheckpointError, load_checkpoint, load_metadata, save_checkpoint
 from .memory_policy import MemoryPolicy
 from .memory_ppo import MemoryPPO
 from .plain_spaces import check_same_spaces, space_from_plain, space_to_plain
@@ -112,25 +112,6 @@ def load_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
     module.load_state_dict(weights)
 
 
-def find_agent(name: str, device: torch.device | str = "auto") -> MemoryPPO | None:
-    """Load an agent by the folder of its run, its own folder, or the name that it comes with.
-
-    Args:
-        name: which.
-        device: torch device.
-
-    Returns:
-        The agent, or None if there is none.
-
-    Raises:
-        CheckpointError: if there is a folder, but damaged, or with something else in it.
-    """
-    for folder in (Path(name) / "agent", Path(name)):
-        if (folder / "state.json").exists():
-            return load_agent(folder, device=device)
-    return load_pretrained(name, device=device) if name in pretrained_names() else None
-
-
 def agent_label(name: str) -> str:
     """What to call an agent that :func:`find_agent` finds by this name."""
     path = Path(name)
@@ -165,3 +146,32 @@ def load_pretrained(
         raise ValueError(f"name must be one of {', '.join(pretrained_names())}, got {name!r}")
     with as_file(PRETRAINED / name) as folder:
         return load_agent(folder, env, device, **settings)
+
+
+def find_agent(
+    name: str, device: torch.device | str = "auto", *, others: str = ""
+) -> tuple[MemoryPPO, dict[str, Any]]:
+    """Load an agent by the folder of its run, by its own folder, or by its name in the package.
+
+    Args:
+        name: which.
+        device: torch device.
+        others: who else may be named, for the error.
+
+    Returns:
+        The agent, and the notes that were kept beside it.
+
+    Raises:
+        CheckpointError: if the folder is damaged, or holds something else.
+        ValueError: if there is no such agent.
+    """
+    for folder in (Path(name) / "agent", Path(name)):
+        if (folder / "state.json").exists():
+            return load_agent(folder, device=device), load_metadata(folder)
+    if name not in pretrained_names():
+        raise ValueError(
+            f"agents must be folders of runs or agents, {others}or one of "
+            f"{', '.join(pretrained_names())}; got {name!r}"
+        )
+    with as_file(PRETRAINED / name) as folder:
+        return load_agent(folder, device=device), load_metadata(folder)

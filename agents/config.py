@@ -49,8 +49,8 @@ class TrainConfig:
     """Clipping of the probability ratio."""
     ent_coef: float = 0.01
     """Weight of the entropy bonus at the beginning; it falls linearly to zero."""
-    vf_coef: float = 0.5
-    """Weight of the value loss."""
+    vf_coef: float = 0.03
+    """Weight of the value loss, which is a share of the returns' variance."""
     max_grad_norm: float = 0.5
     """Largest norm of a gradient."""
 

@@ -1,29 +1,32 @@
-"""Agents and classic policies on the same held-out worlds, as one table and one figure."""
+"""Agents, oracles and classic policies on the same held-out worlds: one table, one figure."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import VectorEnv
 
+from ..envs import ShiftingBanditVector
 from ..evaluation import (
     adaptation_time,
     bootstrap_interval,
-    dynamic_regret,
     plot_regret_and_recovery,
     share_of_gap,
 )
 from .bandits import PlayRecord, make_policy, play
+from .bandits.policy import FloatArray
 from .bandits.tuned import TUNED
 from .memory_ppo import MemoryPPO
 from .plain_spaces import check_same_spaces
-from .play_agent import episode_returns, play_agent
+from .play_agent import play_agent
+from .players import OraclePlayer, Player, RandomPlayer
 from .worlds import HELD_OUT_WORLDS, make_vector_env
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-POLICIES = (
-    "random",
+CLASSIC = (
     "ucb1",
     "thompson",
     "discounted_thompson",
@@ -31,137 +34,189 @@ POLICIES = (
     "discounted_ucb_posterior",
     "bayes_ucb",
 )
-"""Classic policies that a trained agent is compared with, unless others are asked for."""
+"""Classic policies that agents on bandits are compared with, unless others are asked for."""
+
+PLAYERS: Mapping[str, type[Player]] = {"random": RandomPlayer, "oracle": OraclePlayer}
+"""Who plays every world of ours."""
 
 
 class Score(NamedTuple):
-    """One line of a comparison.
+    """One line of a comparison; intervals are of 95 %, over worlds.
 
     Attributes:
         name: who played.
-        regret: dynamic regret, per step, and the ends of its 95 % interval over worlds.
-        low: lower end.
-        high: upper end.
-        share: share of the way from the random policy to the best of the table.
-        adaptation: steps until a change is made good, for all but a tenth; inf if never.
+        episode_return: mean return of an episode.
+        return_low: lower end of its interval.
+        return_high: upper end.
+        regret: dynamic regret, per step; NaN, as its interval, where the environment tells none.
+        regret_low: lower end of its interval.
+        regret_high: upper end.
+        share: share of the way from the random policy to the best of the table, by regret, or else
+            by return.
+        adaptation: steps until a change is made good, for all but a tenth; inf if never, NaN if
+            nothing changes, or episodes are of different lengths.
     """
 
     name: str
+    episode_return: float
+    return_low: float
+    return_high: float
     regret: float
-    low: float
-    high: float
+    regret_low: float
+    regret_high: float
     share: float
     adaptation: float
 
 
+def usual_policies(env: VectorEnv) -> tuple[str, ...]:
+    """Who agents are compared with in an environment, unless others are asked for.
+
+    Most classic policies are for bandits with rewards from 0 to 1.
+    """
+    world = env.unwrapped
+    if isinstance(world, ShiftingBanditVector) and world.settings.arms == "bernoulli":
+        return ("random", *CLASSIC)
+    return ("random", "oracle") if hasattr(world, "optimal_actions") else ("random",)
+
+
 def play_all(
     agents: Mapping[str, MemoryPPO],
-    policies: Sequence[str],
     env_id: str,
     env_kwargs: Mapping[str, Any] | None = None,
     *,
+    policies: Sequence[str] | None = None,
     num_worlds: int = 1000,
     seed: int = HELD_OUT_WORLDS,
 ) -> dict[str, PlayRecord]:
     """Let everybody play one episode in each of the same worlds.
 
-    The classic policies have the constants tuned for the standard bandit.
-
     Args:
         agents: trained agents by name.
-        policies: names of classic policies (:data:`driftwise.agents.bandits.POLICIES`).
-        env_id: id of a bandit environment.
+        env_id: id of an environment.
         env_kwargs: its arguments.
+        policies: names of :data:`PLAYERS` or, on bandits, of classic policies
+            (:data:`driftwise.agents.bandits.POLICIES`), which have the constants tuned for the
+            standard bandit; None: :func:`usual_policies`.
         num_worlds: N, worlds played.
         seed: seed of the first world; the others follow.
 
     Returns:
         Records of shape (N, T) by name: the policies in their order, then the agents.
+
+    Raises:
+        ValueError: for an unknown id, and whoever cannot play there.
     """
     env = make_vector_env(env_id, num_worlds, **(env_kwargs or {}))
-    arms = env.single_action_space
-    assert isinstance(arms, spaces.Discrete)
     for model in agents.values():
-        check_same_spaces(model, env.single_observation_space, arms)
+        check_same_spaces(model, env.single_observation_space, env.single_action_space)
+    policies = usual_policies(env) if policies is None else policies
     if names := set(agents).intersection(policies):
         raise ValueError(f"agents must have names of their own, got {sorted(names)}")
-    records = {}
-    for name in policies:
-        tuned = TUNED["standard_bandit"].get(name, {})
-        policy = make_policy(name, int(arms.n), num_worlds, seed=seed, **tuned)
-        records[name] = play(policy, env, num_episodes=1, seed=seed)
+    records = {
+        name: play_agent(PLAYERS[name](), env, seed=seed)
+        if name in PLAYERS
+        else _play_policy(name, env, seed)
+        for name in policies
+    }
     for name, model in agents.items():
         records[name] = play_agent(model, env, seed=seed)
+    env.close()
     return records
 
 
+def _play_policy(name: str, env: VectorEnv, seed: int) -> PlayRecord:
+    arms = env.single_action_space
+    if not isinstance(arms, spaces.Discrete):
+        raise ValueError(f"policies: {name!r} needs an environment with arms, got {arms}")
+    tuned = TUNED["standard_bandit"].get(name, {})
+    policy = make_policy(name, int(arms.n), env.num_envs, seed=seed, **tuned)
+    return play(policy, env, num_episodes=1, seed=seed)
+
+
 def score(records: Mapping[str, PlayRecord], horizon: int = 50) -> list[Score]:
-    """Scores of all players, from the most regret to the least.
+    """Scores of all players, from the worst to the best.
 
     Args:
         records: what was played, by name; with ``"random"`` among them for the shares.
         horizon: steps after a change over which adaptation is looked for.
     """
-    means = {name: dynamic_regret(record.regret).mean() for name, record in records.items()}
-    worst, best = means.get("random", max(means.values())), min(means.values())
-    scores = []
-    for name, record in records.items():
-        value, low, high = bootstrap_interval(dynamic_regret(record.regret), num_resamples=2000)[:3]
-        share = float(share_of_gap(value, worst, best)) if worst > best else float("nan")
-        steps = float("nan")
-        if record.changed.any() and record.changed.shape[1] > horizon:
-            steps = float(adaptation_time(record.regret, record.changed, horizon).steps)
-        scores.append(Score(name, value, low, high, share, steps))
-    return sorted(scores, key=lambda line: -line.regret)
+    lines = [_score(name, record, horizon) for name, record in records.items()]
+    loss = {line.name: _loss(line) for line in lines}
+    worst, best = loss.get("random", max(loss.values())), min(loss.values())
+    if worst > best:
+        lines = [
+            line._replace(share=float(share_of_gap(loss[line.name], worst, best))) for line in lines
+        ]
+    return sorted(lines, key=_loss, reverse=True)
+
+
+def _score(name: str, record: PlayRecord, horizon: int) -> Score:
+    nothing = float("nan")
+    told = ~np.isnan(record.regret)
+    regret = (nothing,) * 3
+    if told.any():
+        lost = np.where(told, record.regret, 0.0).sum(axis=1)
+        regret = _interval(lost / told.sum(axis=1))
+    steps = nothing
+    if told.all() and record.changed.any() and record.changed.shape[1] > horizon:
+        steps = float(adaptation_time(record.regret, record.changed, horizon).steps)
+    return Score(name, *_interval(record.reward.sum(axis=1)), *regret, nothing, steps)
+
+
+def _interval(scores: FloatArray) -> tuple[float, float, float]:
+    value, low, high, _ = bootstrap_interval(scores, num_resamples=2000)
+    return value, low, high
+
+
+def _loss(line: Score) -> float:
+    return -line.episode_return if np.isnan(line.regret) else line.regret
 
 
 def format_scores(scores: Sequence[Score], title: str) -> str:
-    """The scores as a table for the terminal."""
-    width = max(len(line.name) for line in scores)
+    """The scores as a table for the terminal, without the columns that nobody has."""
+    columns = [("", [line.name for line in scores])]
+    for heading, numbers in (
+        ("return", [_with_interval(line[1:4], ".1f") for line in scores]),
+        ("regret a step", [_with_interval(line[4:7], ".3f") for line in scores]),
+        ("share of the gap", [_number(line.share, ".0%") for line in scores]),
+        ("steps to adapt", [_number(line.adaptation, ".0f") for line in scores]),
+    ):
+        if any(numbers):
+            columns.append((heading, numbers))
+    widths = [max(map(len, (heading, *cells))) for heading, cells in columns]
+    rows = zip(*((heading, *cells) for heading, cells in columns), strict=True)
     lines = [
-        title,
-        f"{'':<{width}}  regret a step   [95 % interval]   share of the gap   steps to adapt",
-    ]
-    for line in scores:
-        steps = "" if line.adaptation != line.adaptation else f"{line.adaptation:.0f}"
-        lines.append(
-            f"{line.name:<{width}}  {line.regret:13.3f}   [{line.low:.3f}, {line.high:.3f}]"
-            f"   {line.share:16.0%}   {steps:>14}"
+        "   ".join(
+            [
+                f"{row[0]:<{widths[0]}}",
+                *(f"{c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True)),
+            ]
         )
-    return "\n".join(lines)
+        for row in rows
+    ]
+    return "\n".join([title, *lines])
+
+
+def _with_interval(numbers: Sequence[Any], spec: str) -> str:
+    value, low, high = (_number(number, spec) for number in numbers)
+    return value and f"{value} [{low}, {high}]"
+
+
+def _number(value: float, spec: str) -> str:
+    return "" if np.isnan(value) else format(value, spec)
 
 
 def plot_records(records: Mapping[str, PlayRecord], title: str | None = None) -> "Figure":
-    """Regret over time, and recovery after a change, of all players."""
-    regrets = {name: record.regret for name, record in records.items()}
-    changed = {name: record.changed for name, record in records.items()}
-    references = [name for name in ("random", "bayes_ucb") if name in records]
-    return plot_regret_and_recovery(regrets, changed, references=references, title=title)
-
-
-def has_regret(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> bool:
-    """Whether the environment tells its regret, so that classic policies can be compared with.
+    """Regret over time, and recovery after a change, of all players.
 
     Raises:
-        ValueError: for an unknown id, or arguments that the environment does not take.
+        ValueError: if the environment tells no regret.
     """
-    env = make_vector_env(env_id, 1, **(env_kwargs or {}))
-    _, info = env.reset(seed=0)
-    env.close()
-    return "regret" in info
-
-
-def mean_return(
-    model: MemoryPPO,
-    env_id: str,
-    env_kwargs: Mapping[str, Any] | None = None,
-    *,
-    num_episodes: int = 100,
-    num_envs: int = 10,
-    seed: int = HELD_OUT_WORLDS,
-) -> tuple[float, float, float]:
-    """Mean return of an agent on held-out episodes, with a 95 % interval; for any environment."""
-    env = make_vector_env(env_id, num_envs, **(env_kwargs or {}))
-    returns = episode_returns(model, env, num_episodes=num_episodes // num_envs, seed=seed)
-    env.close()
-    return bootstrap_interval(returns.ravel())[:3]
+    # Up to where all worlds are played: the mean over those that go on would be of others.
+    played = {name: int((~np.isnan(r.regret)).sum(axis=1).min()) for name, r in records.items()}
+    if min(played.values()) == 0:
+        raise ValueError("figure needs an environment that tells its regret")
+    regrets = {name: record.regret[:, : played[name]] for name, record in records.items()}
+    changed = {name: record.changed[:, : played[name]] for name, record in records.items()}
+    references = [name for name in ("random", "bayes_ucb", "oracle") if name in records]
+    return plot_regret_and_recovery(regrets, changed, references=references, title=title)

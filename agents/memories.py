@@ -10,6 +10,9 @@ MemoryFactory = Callable[..., SequenceMemory]
 """A function from the input width (and keyword arguments) to a memory."""
 
 
+RECURRENT: dict[str, type[GRU] | type[LSTM]] = {"gru": GRU, "lstm": LSTM}
+
+
 def fast_weights(
     width: int,
     *,
@@ -17,11 +20,22 @@ def fast_weights(
     num_slots: int = 4,
     key_size: int = 16,
     decay: bool = True,
+    controller: str | None = None,
     **layer: Any,
 ) -> SequenceMemory:
-    """A residual stack of :class:`~driftwise.memory.SparseFastWeights` layers, with decay."""
+    """A residual stack of :class:`~driftwise.memory.SparseFastWeights` layers, with decay.
+
+    A key is made of one step's input. Where it must join several steps (I was here, did this, and
+    am there), a recurrent network below the layers, the ``controller``, gathers them, as in other
+    fast-weight memories (Schlag et al. 2021): ``"gru"`` or ``"lstm"``.
+    """
     layer |= {"num_slots": num_slots, "key_size": key_size, "decay": decay}
-    return Stack(SparseFastWeights(width, **layer) for _ in range(num_layers))
+    layers: list[SequenceMemory] = [SparseFastWeights(width, **layer) for _ in range(num_layers)]
+    if controller is not None:
+        if controller not in RECURRENT:
+            raise ValueError(f"controller must be gru, lstm or None, got {controller!r}")
+        layers.insert(0, RECURRENT[controller](width, width))
+    return Stack(layers)
 
 
 def one_kind(
@@ -37,10 +51,18 @@ def one_kind(
 MEMORIES: dict[str, MemoryFactory] = {
     "sparse": fast_weights,
     "dense": partial(fast_weights, num_slots=1, top_k=1),
-    "gru": partial(one_kind, GRU),
-    "lstm": partial(one_kind, LSTM),
+    **{name: partial(one_kind, kind) for name, kind in RECURRENT.items()},
     "none": partial(one_kind, NoMemory),
 }
+
+EQUAL_SIZE: dict[str, dict[str, Any]] = {
+    "sparse": {"memory": "sparse"},
+    "dense": {"memory": "dense", "memory_kwargs": {"key_size": 24}},
+    "gru": {"memory": "gru", "width": 82},
+    "lstm": {"memory": "lstm", "width": 71},
+    "none": {"memory": "none", "width": 196},
+}
+"""Fields of a ``TrainConfig`` that give agents of the same size: about 42,000 parameters."""
 
 
 def make_memory(memory: str | MemoryFactory, width: int, **kwargs: Any) -> SequenceMemory:

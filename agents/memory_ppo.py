@@ -84,7 +84,7 @@ class MemoryPPO(OnPolicyAlgorithm):
         clip_range: float | Schedule = 0.2,
         normalize_advantage: bool = True,
         ent_coef: float | Schedule = 0.01,
-        vf_coef: float = 0.5,
+        vf_coef: float = 0.03,
         max_grad_norm: float = 0.5,
         target_kl: float | None = None,
         memory_reset: str = "episode",

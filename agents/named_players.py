@@ -2,7 +2,7 @@
 
 import torch
 
-from .agent_files import agent_label, find_agent, pretrained_names
+from .agent_files import agent_label, find_agent
 from .bandits import POLICIES
 from .bandits.tuned import TUNED
 from .players import ModelPlayer, OraclePlayer, Player, PolicyPlayer, RandomPlayer
@@ -30,12 +30,8 @@ def named_player(
         return OraclePlayer()
     if name in POLICIES:
         return PolicyPlayer(name, **TUNED["standard_bandit"].get(name, {}))
-    model = find_agent(name, device)
-    if model is None:
-        raise ValueError(
-            "agent must be the folder of a run or an agent, random, oracle, a bandit policy "
-            f"({', '.join(POLICIES)}) or one of {', '.join(pretrained_names())}; got {name!r}"
-        )
+    others = f"random, oracle, a bandit policy ({', '.join(POLICIES)}), "
+    model = find_agent(name, device, others=others)[0]
     return ModelPlayer(model, deterministic=deterministic)
 
 

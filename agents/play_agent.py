@@ -36,6 +36,7 @@ def play_steps(
     visit: Callable[[Step], bool],
     *,
     seed: int | None = None,
+    options: dict[str, Any] | None = None,
     deterministic: bool = False,
 ) -> None:
     """Reset an environment and step all its rows until ``visit`` has seen enough.
@@ -47,6 +48,7 @@ def play_steps(
         visit: called with every step; False ends the game.
         seed: seed of ``env.reset`` (sub-environment i gets ``seed + i``) and of the actions; the
             generators of torch stay as they are.
+        options: of ``env.reset``.
         deterministic: take a model's most likely actions instead of samples. PPO trains the policy
             that samples, and where that one explores, the most likely actions may not.
 
@@ -56,7 +58,7 @@ def play_steps(
     if autoreset_mode(env) is not AutoresetMode.SAME_STEP:
         raise ValueError("env must have same-step autoreset, as make_vector_env gives it")
     player = as_player(player, deterministic=deterministic)
-    obs, _ = env.reset(seed=seed)
+    obs, _ = env.reset(seed=seed, options=options)
     player.begin(env, seed)
     with torch.random.fork_rng():
         if seed is not None:
@@ -76,35 +78,44 @@ def play_agent(
     *,
     num_episodes: int = 1,
     seed: int | None = None,
+    options: dict[str, Any] | None = None,
     deterministic: bool = False,
 ) -> PlayRecord:
-    """Let an agent play whole episodes and record its regret, as for the classic policies.
+    """Let an agent play whole episodes and record them, as for the classic policies.
+
+    All rows play on until the slowest is done: counting whatever ends first would favour short
+    episodes. What a row plays beyond its last episode is no part of the record: it has no reward
+    and no change there, and regret NaN. Regret is NaN everywhere where the environment tells none.
 
     Args:
         player: as in :func:`play_steps`.
-        env: a vector environment with same-step autoreset, episodes of one length, and ``regret``
-            and ``changed`` in its info.
+        env: a vector environment with same-step autoreset.
         num_episodes: episodes of each sub-environment.
         seed: as in :func:`play_steps`.
+        options: as in :func:`play_steps`.
         deterministic: as in :func:`play_steps`.
 
     Raises:
         ValueError: if the player was made for other spaces, or the environment does not fit.
     """
     columns = []
-    episodes = 0
+    episode = np.zeros(env.num_envs, dtype=np.int64)
 
     def visit(step: Step) -> bool:
-        nonlocal episodes
-        if missing := {"regret", "changed"} - step.info.keys():
-            raise ValueError(f"env must give {sorted(missing)} in its step info")
-        columns.append((step.info["regret"], step.rewards, step.info["changed"], step.actions))
-        if step.dones.any() and not step.dones.all():
-            raise ValueError("env must have episodes of one length in all its rows")
-        episodes += bool(step.dones.all())
-        return episodes < num_episodes
+        nonlocal episode
+        playing = episode < num_episodes
+        columns.append(
+            (
+                np.where(playing, step.info.get("regret", np.nan), np.nan),
+                np.where(playing, step.rewards, 0.0),
+                playing & step.info.get("changed", False),
+                step.actions,
+            )
+        )
+        episode += step.dones
+        return bool(episode.min() < num_episodes)
 
-    play_steps(player, env, visit, seed=seed, deterministic=deterministic)
+    play_steps(player, env, visit, seed=seed, options=options, deterministic=deterministic)
     return PlayRecord(*(np.stack(column, axis=1) for column in zip(*columns, strict=True)))
 
 
@@ -118,8 +129,7 @@ def episode_returns(
 ) -> NDArray[np.float64]:
     """Returns of the first episodes of every sub-environment, (num_envs, num_episodes).
 
-    All sub-environments play on until the slowest is done: counting whatever ends first would
-    favour short episodes. Arguments and errors as in :func:`play_agent`.
+    Arguments and errors as in :func:`play_agent`.
     """
     returns = np.zeros((env.num_envs, num_episodes + 1))  # the last column is not wanted
     rows, episode = np.arange(env.num_envs), np.zeros(env.num_envs, dtype=np.int64)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 
@@ -123,17 +123,25 @@ class RandomPlayer(Player):
 
 
 class OraclePlayer(Player):
-    """The optimal actions, as the environment itself gives them with ``optimal_actions()``."""
+    """The optimal actions, as the environment itself tells them.
+
+    A vector environment tells them with ``optimal_actions()``, the sub-environments of a
+    ``SyncVectorEnv`` with ``optimal_action()`` each.
+    """
 
     def begin(self, env: VectorEnv, seed: int | None) -> None:
         """See :meth:`Player.begin`."""
-        if not hasattr(env.unwrapped, "optimal_actions"):
+        base: Any = env.unwrapped
+        if hasattr(base, "optimal_actions"):
+            self._optimal: Callable[[], Any] = base.optimal_actions
+        elif isinstance(base, SyncVectorEnv) and base.envs[0].has_wrapper_attr("optimal_action"):
+            self._optimal = lambda: base.call("optimal_action")
+        else:
             raise ValueError(f"env must have optimal_actions() for an oracle, got {env}")
-        self._env: Any = env.unwrapped
 
     def act(self, obs: Any) -> NDArray[Any]:
         """See :meth:`Player.act`."""
-        return self._env.optimal_actions()
+        return np.asarray(self._optimal())
 
 
 class PolicyPlayer(Player):

@@ -11,17 +11,38 @@ from gymnasium import spaces
 from driftwise.agents import (
     HELD_OUT_WORLDS,
     MemoryPPO,
+    Player,
     TrainConfig,
     make_vector_env,
     play_agent,
     train_agent,
 )
 from driftwise.agents.bandits import PlayRecord, make_policy, play
+from driftwise.agents.evaluation import PLAYERS
+from driftwise.agents.players import Playable
 from driftwise.evaluation import adaptation_time, dynamic_regret, recovery_curve
 
 RUNS = "runs/agents"
 NUM_WORLDS = 4_000
 WORLDS_AT_ONCE = 1_000  # bounds the memory of environments and agents
+
+# In place of a recipe with one layer of sparse fast weights on an LSTM: of equal size within 3 %,
+# which a test checks.
+EQUAL_AGENTS: dict[str, dict[str, Any]] = {
+    "sparse": {},
+    "dense": {
+        "memory": "dense",
+        "memory_kwargs": {"controller": "lstm", "num_layers": 1, "key_size": 24},
+    },
+    "gru": {"memory": "gru", "memory_kwargs": {}, "width": 80},
+    "lstm": {"memory": "lstm", "memory_kwargs": {}, "width": 69},
+    "none": {"memory": "none", "memory_kwargs": {}, "width": 189},
+}
+
+
+def first_worlds(num_worlds: int, worlds_at_once: int = WORLDS_AT_ONCE) -> range:
+    """Seeds of the first of the held-out worlds that are played at once."""
+    return range(HELD_OUT_WORLDS, HELD_OUT_WORLDS + num_worlds, worlds_at_once)
 
 
 def trained(config: TrainConfig, seed: int, name: str) -> MemoryPPO:
@@ -34,22 +55,31 @@ def trained(config: TrainConfig, seed: int, name: str) -> MemoryPPO:
 
 
 def agent_plays(
-    model: MemoryPPO,
+    player: Playable,
     config: TrainConfig,
     num_worlds: int = NUM_WORLDS,
     *,
+    worlds_at_once: int = WORLDS_AT_ONCE,
+    options: dict[str, Any] | None = None,
     deterministic: bool = False,
 ) -> PlayRecord:
-    """An agent's record on the first held-out worlds, (num_worlds, T), one episode in each.
+    """A player's record on the first held-out worlds, (num_worlds, T), one episode in each.
 
     With ``memory_reset="never"``, the last three episodes of four, (num_worlds, 3 T).
     """
-    env = make_vector_env(config.env, WORLDS_AT_ONCE, **config.env_kwargs)
+    env = make_vector_env(config.env, worlds_at_once, **config.env_kwargs)
     # A memory that is never reset is scored once it has one.
-    num_episodes = 4 if model.memory_reset == "never" else 1
+    num_episodes = 4 if getattr(player, "memory_reset", None) == "never" else 1
     record = _joined(
-        play_agent(model, env, num_episodes=num_episodes, seed=first, deterministic=deterministic)
-        for first in _first_worlds(num_worlds)
+        play_agent(
+            player,
+            env,
+            num_episodes=num_episodes,
+            seed=first,
+            options=options,
+            deterministic=deterministic,
+        )
+        for first in first_worlds(num_worlds, worlds_at_once)
     )
     first_scored = record.regret.shape[1] // 4 if num_episodes > 1 else 0
     return PlayRecord._make(column[:, first_scored:] for column in record)
@@ -73,7 +103,7 @@ def policy_plays(
             num_episodes=1,
             seed=first,
         )
-        for first in _first_worlds(num_worlds)
+        for first in first_worlds(num_worlds)
     )
 
 
@@ -84,8 +114,35 @@ def train_and_play(config: TrainConfig, seed: int, name: str) -> dict[str, Any]:
     return {
         **measure(agent_plays(model, config)),
         "dynamic_regret_greedy": float(dynamic_regret(greedy.regret).mean()),
-        "parameters": sum(p.numel() for p in model.policy.parameters()),
+        **num_parameters(model),
     }
+
+
+def player_of(
+    row: str,
+    config: TrainConfig,
+    seed: int,
+    name: str,
+    players: Mapping[str, type[Player]] = PLAYERS,
+) -> Playable:
+    """Who plays a row: one of ``players``, or else an agent, trained with the seed."""
+    return players[row]() if row in players else trained(config, seed, name)
+
+
+def num_parameters(player: Playable) -> dict[str, int]:
+    """The number of an agent's parameters, as a metric; others have none."""
+    if not isinstance(player, MemoryPPO):
+        return {}
+    return {"parameters": sum(p.numel() for p in player.policy.parameters())}
+
+
+def cell_config(
+    row: str, config: TrainConfig, players: Mapping[str, type[Player]] = PLAYERS
+) -> dict[str, Any]:
+    """What decides the numbers of a cell that :func:`player_of` plays."""
+    if row in players:
+        return {"player": row, "env": config.env, "env_kwargs": config.env_kwargs, "version": 1}
+    return {"agent": dataclasses.asdict(config), "version": 1}
 
 
 def measure(record: PlayRecord, horizon: int = 50) -> dict[str, Any]:
@@ -96,10 +153,6 @@ def measure(record: PlayRecord, horizon: int = 50) -> dict[str, Any]:
         metrics["adaptation_steps"] = float(adaptation.steps)
         metrics["recovery"] = recovery_curve(record.regret, record.changed, horizon).mean.tolist()
     return metrics
-
-
-def _first_worlds(num_worlds: int) -> range:
-    return range(HELD_OUT_WORLDS, HELD_OUT_WORLDS + num_worlds, WORLDS_AT_ONCE)
 
 
 def _joined(records: Iterable[PlayRecord]) -> PlayRecord:

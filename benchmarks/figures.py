@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from driftwise.benchmarks.barcode_recall import LAGS
+from driftwise.benchmarks.barcode_recall import SETTINGS as barcode_settings
 from driftwise.benchmarks.recurring_bandit import SETTINGS
 from driftwise.evaluation import plot_scores, plot_scores_over_settings
 
@@ -34,7 +36,43 @@ def smn_ablation(result: Mapping[str, Any]) -> "Figure":
     return plot_scores(result, "dynamic_regret", xlabel=xlabel, highlight=["sparse"])
 
 
-FIGURES: dict[str, Callable[[Mapping[str, Any]], "Figure"]] = {
-    "recurring_bandit": recurring_bandit,
-    "smn_ablation": smn_ablation,
+def barcode_recall(result: Mapping[str, Any]) -> "Figure":
+    """Recall of what was last seen at least eight visits ago, over the number of contexts."""
+    return plot_scores_over_settings(
+        result,
+        "recall_long",
+        barcode_settings,
+        xlabel="contexts that recur",
+        ylabel="good first pulls after 8 visits or more",
+        references=["random", "oracle"],
+        log_x=True,
+    )
+
+
+def barcode_recall_by_lag(result: Mapping[str, Any]) -> "Figure":
+    """Recall over the number of visits since a context was last there, of 16 contexts."""
+    by_lag = [
+        {**entry, "metric": "recall", "setting": entry["metric"].removeprefix("recall_")}
+        for entry in result["table"]
+        if entry["setting"] == "default"
+    ]
+    return plot_scores_over_settings(
+        {**result, "table": by_lag},
+        "recall",
+        {name: low for name, (low, high) in LAGS.items()},
+        xlabel="visits since the last one, at least",
+        ylabel="good first pulls",
+        references=["random", "oracle"],
+        log_x=True,
+    )
+
+
+Draw = Callable[[Mapping[str, Any]], "Figure"]
+
+FIGURES: dict[str, tuple[str, Draw]] = {
+    "recurring_bandit": ("recurring_bandit", recurring_bandit),
+    "smn_ablation": ("smn_ablation", smn_ablation),
+    "barcode_recall": ("barcode_recall", barcode_recall),
+    "barcode_recall_by_lag": ("barcode_recall", barcode_recall_by_lag),
 }
+"""The result that a figure shows, and how it is drawn, by the figure's name."""

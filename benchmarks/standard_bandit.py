@@ -12,18 +12,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from driftwise.agents.bandits.tuned import TUNED
+from driftwise.agents.memories import EQUAL_SIZE
 from driftwise.agents.recipes import standard_bandit
 from driftwise.benchmarks.agent_cells import measure, policy_plays, train_and_play
 from driftwise.tracking import Result
 
 # Within 3 % of 42,000 parameters, which a test checks.
 AGENTS: dict[str, dict[str, Any]] = {
-    "sparse": {},
-    "dense": {"memory": "dense", "memory_kwargs": {"key_size": 24}},
+    "sparse": EQUAL_SIZE["sparse"],
+    "dense": EQUAL_SIZE["dense"],
     "random_k": {"memory": "sparse", "memory_kwargs": {"address": "random", "value_size": 14}},
-    "gru": {"memory": "gru", "width": 82},
-    "lstm": {"memory": "lstm", "width": 71},
-    "none": {"memory": "none", "width": 196},
+    "gru": EQUAL_SIZE["gru"],
+    "lstm": EQUAL_SIZE["lstm"],
+    "none": EQUAL_SIZE["none"],
 }
 
 POLICIES = (

@@ -31,9 +31,9 @@ def plot_regret_and_recovery(
     """Plot what each agent has lost so far, and how it recovers from a change.
 
     Left: cumulative dynamic regret over steps; where the changes come at the same steps in all
-    runs, those are marked. Right: mean regret at every number of steps after a change. Lines are
-    means over runs, bands their 95 % intervals (Student's t over runs; on the right of a ratio,
-    as runs have different numbers of changes).
+    runs, those are marked. Right, if anything changes: mean regret at every number of steps after a
+    change. Lines are means over runs, bands their 95 % intervals (Student's t over runs; on the
+    right of a ratio, as runs have different numbers of changes).
 
     Args:
         regrets: Regret per step by the agent's name, (runs, T) each.
@@ -54,30 +54,33 @@ def plot_regret_and_recovery(
         if isinstance(changed, Mapping) and name not in changed:
             raise ValueError(f"changed must have an entry for {name!r}")
         flags[name] = np.asarray(changed[name] if isinstance(changed, Mapping) else changed)
+    changing = any(flag.any() for flag in flags.values())
     if horizon is None:
         horizon = min(_typical_horizon(flag) for flag in flags.values())
     looks = line_styles(list(values), references)
 
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
-        figure = Figure(figsize=(7.4, 3.1), layout="constrained")
-        left, right = figure.subplots(1, 2)
+        figure = Figure(figsize=(7.4 if changing else 4.2, 3.1), layout="constrained")
+        left, *right = figure.subplots(1, 1 + changing, squeeze=False)[0]
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
-        steps = next(iter(values.values())).shape[1]
+        steps = max(regret.shape[1] for regret in values.values())
         changes = _common_changes(list(flags.values()))
         for step in changes:
             left.axvline(step, color="#999999", linestyle=(0, (1, 2)), linewidth=0.9, zorder=0.5)
         for name, regret in values.items():
             mean, half = _mean_and_half_width(cumulative_regret(regret))
-            draw_line(left, np.arange(1, steps + 1), mean, half, looks[name])
-            mean, half = _recovery_and_half_width(regret, flags[name], horizon)
-            draw_line(right, np.arange(horizon), mean, half, looks[name])
+            draw_line(left, np.arange(1, len(mean) + 1), mean, half, looks[name])
+            for axes in right:
+                mean, half = _recovery_and_half_width(regret, flags[name], horizon)
+                draw_line(axes, np.arange(horizon), mean, half, looks[name])
         left.set(title="Regret so far", xlabel="step", ylabel="cumulative dynamic regret")
         left.set(xlim=(0, steps), ylim=(0, None))
-        right.set(title="Recovery", xlabel="steps since the change", ylabel="regret per step")
-        right.set(xlim=(0, max(1, horizon - 1)), ylim=(0, None))
         left.grid(axis="y")
-        right.grid(axis="y")
+        for axes in right:
+            axes.set(title="Recovery", xlabel="steps since the change", ylabel="regret per step")
+            axes.set(xlim=(0, max(1, horizon - 1)), ylim=(0, None))
+            axes.grid(axis="y")
         if changes:
             left.annotate(
                 "change",

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
 
         shipped = load_pretrained("standard-bandit-sparse")
         env = "driftwise/ShiftingBandit-v0"
-        records = evaluation.play_all({"sparse (shipped)": shipped}, evaluation.POLICIES, env)
+        records = evaluation.play_all({"sparse (shipped)": shipped}, env)
         title = "The standard bandit: five arms, 1,000 held-out worlds"
         print(evaluation.format_scores(evaluation.score(records), title))
         run.save_figure("standard_bandit", evaluation.plot_records(records, title))

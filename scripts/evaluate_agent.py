@@ -1,4 +1,4 @@
-"""``driftwise evaluate-agent``: agents and classic policies on the same held-out worlds."""
+"""``driftwise evaluate-agent``: agents and reference policies on the same held-out worlds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,10 +12,11 @@ from driftwise.scripts.command_line import parse
 
 @dataclass(frozen=True)
 class Arguments:
-    """Play agents and classic policies on the same held-out worlds and compare them.
+    """Play agents and reference policies on the same held-out worlds and compare them.
 
-    On a bandit this prints the dynamic regret per step with its 95 % interval over worlds; on
-    other environments, the agents' return.
+    This prints the return of an episode and, where the environment tells it, the dynamic regret per
+    step, with their 95 % intervals over worlds; the share of the way from the random policy to the
+    best one; and the steps that it takes to adapt to a change.
     """
 
     agents: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
@@ -25,7 +26,8 @@ class Arguments:
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     """Arguments of the environment."""
     policies: tuple[str, ...] | None = None
-    """Classic policies to compare with; a usual choice by default."""
+    """Whom to compare with: random, oracle, on bandits the classic policies; a usual choice by
+    default."""
     num_worlds: int = 1000
     """Held-out worlds, one episode in each."""
     figure: Path | None = None
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
     """Run the command with these arguments."""
     given = parse(Arguments, arguments, "driftwise evaluate-agent")
 
-    from driftwise.agents import evaluation, pretrained_names
+    from driftwise.agents import evaluation
     from driftwise.agents.agent_files import agent_label, find_agent
     from driftwise.agents.worlds import held_out_seed
     from driftwise.tracking import write_json
@@ -55,34 +57,21 @@ def main(arguments: Sequence[str]) -> None:
         label = agent_label(name)
         if label in agents:
             raise ValueError(f"agents must have different names, got {label!r} twice")
-        model = find_agent(name, given.device)
-        if model is None:
-            raise ValueError(
-                "agents must be folders of runs or agents, or one of "
-                f"{', '.join(pretrained_names())}; got {name!r}"
-            )
-        agents[label] = model
-    if not evaluation.has_regret(given.env, given.env_kwargs):
-        for option in ("policies", "figure"):
-            if getattr(given, option) is not None:
-                raise ValueError(f"{option} needs an environment that tells its regret")
-        returns = {}
-        for name, model in agents.items():
-            value, low, high = evaluation.mean_return(model, given.env, given.env_kwargs, seed=seed)
-            returns[name] = {"mean": value, "low": low, "high": high}
-            print(f"{name}: return {value:.1f} [{low:.1f}, {high:.1f}] in 100 held-out episodes")
-        if given.report is not None:
-            write_json(given.report, {"env": given.env, "returns": returns})
-        return
-    policies = evaluation.POLICIES if given.policies is None else given.policies
+        agents[label] = find_agent(name, given.device)[0]
     records = evaluation.play_all(
-        agents, policies, given.env, given.env_kwargs, num_worlds=given.num_worlds, seed=seed
+        agents,
+        given.env,
+        given.env_kwargs,
+        policies=given.policies,
+        num_worlds=given.num_worlds,
+        seed=seed,
     )
     scores = evaluation.score(records)
     title = f"{given.env}: {given.num_worlds:,} held-out worlds"
     print(evaluation.format_scores(scores, title))
     if given.figure is not None:
+        figure = evaluation.plot_records(records, title)
         given.figure.parent.mkdir(parents=True, exist_ok=True)
-        evaluation.plot_records(records, title).savefig(given.figure, dpi=200)
+        figure.savefig(given.figure, dpi=200)
     if given.report is not None:
         write_json(given.report, {"env": given.env, "scores": [line._asdict() for line in scores]})

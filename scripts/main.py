@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 COMMANDS = {
     "train-agent": "train a memory agent on a shifting environment",
-    "evaluate-agent": "play agents and classic policies on the same held-out worlds",
+    "evaluate-agent": "play agents and reference policies on the same held-out worlds",
     "run-omniglot": "run a classifier on a stream whose classes keep coming",
     "watch": "film agents in a world that changes",
+    "suite": "score an agent in the eight worlds of driftwise-8",
     "results": "fill and print the results of record",
     "demo": "train a small agent, evaluate the shipped one, draw both",
 }

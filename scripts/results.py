@@ -24,6 +24,9 @@ RESULTS = (
     "omniglot_binding",
     "hebbian_ablation",
     "omniglot_scale",
+    "island_transport",
+    "maze",
+    "barcode_recall",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
 
@@ -97,8 +100,9 @@ def draw_figures(root: Path) -> None:
     """Draw those figures of :mod:`driftwise.benchmarks.figures` whose results are there."""
     from driftwise.benchmarks.figures import FIGURES
 
-    for name, draw in FIGURES.items():
-        if (root / "results" / f"{name}.json").exists():
+    for name, (result, draw) in FIGURES.items():
+        record = root / "results" / f"{result}.json"
+        if record.exists():
             path = root / "docs" / "images" / f"{name}.png"
-            draw(load_result(root / "results" / f"{name}.json")).savefig(path, dpi=200)
+            draw(load_result(record)).savefig(path, dpi=200)
             print(f"updated {path}")

@@ -54,6 +54,18 @@ class ShiftingActions(DriftingWrapper):
         self._meaning = Meaning(env.action_space, parsed)
         super().__init__(env, parsed, self._meaning.size, {"effect": effect}, **arguments)
 
+    def optimal_action(self) -> int:
+        """The best action of the coming step, where the wrapped environment tells its own.
+
+        Raises:
+            AttributeError: It has no method ``optimal_action``.
+            ValueError: The actions are not discrete.
+        """
+        if not self._meaning.discrete:
+            raise ValueError(f"actions must be discrete, got {self.action_space}")
+        inner = self.env.get_wrapper_attr("optimal_action")()
+        return self._meaning.of(inner, self._rows[self._world.row][0])
+
     @override
     def _action(self, action: Any, values: Values) -> Any:
         return self._meaning.one(action, values)
@@ -64,8 +76,7 @@ class ShiftingActions(DriftingWrapper):
             return
         optimal, mask = info.get("optimal_action"), info.get("action_mask")
         if optimal is not None:
-            first = self._meaning.first
-            info["optimal_action"] = int((values == optimal - first).argmax()) + first
+            info["optimal_action"] = self._meaning.of(optimal, values)
         if isinstance(mask, np.ndarray) and mask.shape == values.shape:
             info["action_mask"] = mask[ahead]  # of the actions to come
 
@@ -124,6 +135,10 @@ class Meaning:
                 raise ValueError(f"action must be in [{low}, {high}), got {action}")
             return int(values[index]) + self.first
         return self._box(np.asarray(action), values, self._shape)
+
+    def of(self, inner: int, values: Values) -> int:
+        """Which discrete action becomes ``inner`` where the values are ``values`` (Q,)."""
+        return int((values == inner - self.first).argmax()) + self.first
 
     def many(self, actions: NDArray[Any], values: Values) -> NDArray[Any]:
         """What actions (N, ...) become where the values are ``values`` (N, Q)."""

@@ -81,17 +81,33 @@ def test_an_environment_without_regret(run, tmp_path):
         *SMALL[2:],
     )
     assert leaving is None
-    assert "100 held-out episodes" in text
+    assert "return" in text and "regret a step" not in text
     folder = str(tmp_path / "CartPole-v1" / "gru-0")
-    report = str(tmp_path / "cartpole.json")
-    evaluate = ("evaluate-agent", folder, "--env", "CartPole-v1")
-    assert "100 held-out" in run(*evaluate, "--report", report)[1]
-    assert json.loads((tmp_path / "cartpole.json").read_text())["returns"]["gru-0"]["mean"] > 0
-    assert (
-        "policies needs an environment that tells its regret"
-        in run(*evaluate, "--policies", "random")[0]
-    )
+    report = tmp_path / "cartpole.json"
+    evaluate = ("evaluate-agent", folder, "--env", "CartPole-v1", "--num-worlds", "20")
+    assert run(*evaluate, "--report", str(report))[0] is None
+    scores = json.loads(report.read_text())["scores"]
+    assert {line["name"] for line in scores} == {"gru-0", "random"}
+    assert all(line["episode_return"] > 0 for line in scores)
+    figure = run(*evaluate, "--figure", str(tmp_path / "new" / "a.png"))[0]
+    assert "figure needs an environment that tells its regret" in figure
+    assert not (tmp_path / "new").exists()
+    assert "env must have optimal_actions()" in run(*evaluate, "--policies", "oracle")[0]
     assert "env: Environment `Elephant` doesn't exist" in run(*evaluate[:3], "Elephant-v0")[0]
+
+
+def test_islands_are_trained_and_scored_on_other_graphs(run, tmp_path):
+    leaving, text = run(
+        *("train-agent", "--recipe", "island-transport", "--runs", str(tmp_path)),
+        *("--num-envs", "4", "--n-steps", "30", "--total-timesteps", "120", "--memory", "gru"),
+        *("--memory-kwargs", "{}", "--width", "8"),
+    )
+    assert leaving is None
+    assert "worlds with the graphs held out" in text
+    report = json.loads((tmp_path / "IslandTransport-v0" / "gru-0" / "report.json").read_text())
+    by_name = {line["name"]: line for line in report["scores"]}
+    assert by_name["oracle"]["share"] == 1 and by_name["random"]["share"] == 0
+    assert 155 < by_name["oracle"]["episode_return"] < 175
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_any_environment_made_to_drift(watch, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["elephant"], "agent must be the folder of a run or an agent, random, oracle, a bandit"),
+        (["elephant"], "agents must be folders of runs or agents, random, oracle, a bandit"),
         (["random", "random"], "agents must have different names, got 'random' twice"),
         (["random", "--env", "Elephant-v0"], "env: Environment `Elephant` doesn't exist"),
         (["random", "--env-kwargs", '{"num_arms": 0}'], "num_arms must be at least"),

@@ -1,0 +1,115 @@
+"""Let somebody play the suite, and write the submission."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+from tqdm import tqdm
+
+from ...tracking import machine, make_writable_folder, versions
+from ...tracking.environment import PACKAGES
+from ...tracking.lock import FileLock
+from ...tracking.plain import to_plain
+from ..play_agent import episode_returns
+from ..players import Playable
+from .entrants import Entrant
+from .submission import (
+    Submission,
+    check_continues,
+    load_submission,
+    suite_identity,
+    suite_score,
+    world_entry,
+    write_submission,
+)
+from .worlds import FIRST_SEED, World, chosen_worlds
+
+
+def run_suite(
+    enter: Entrant,
+    path: str | os.PathLike[str],
+    *,
+    agent: str,
+    worlds: Sequence[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    deterministic: bool = False,
+    command: str | None = None,
+    progress: bool = True,
+) -> Submission:
+    """Let an entrant play the suite, world by world, and write its submission after each.
+
+    Started again after being killed, or with other worlds, it goes on: worlds that the file at
+    ``path`` already has are not played again.
+
+    Args:
+        enter: called as ``enter(world, make_env)`` for each world; see
+            :data:`~driftwise.agents.suite.Entrant`.
+        path: the submission's file.
+        agent: the entry's name.
+        worlds: names of some of the worlds; None: all.
+        settings: plain data that belongs on record, such as a training seed.
+        deterministic: let models play their most likely actions instead of samples.
+        command: the command line, for the record.
+        progress: show a progress bar.
+
+    Returns:
+        The submission.
+
+    Raises:
+        ValueError: if a name is unknown, an entrant returns nobody who can play, or the file holds
+            another entry.
+        TypeError: if the settings are not plain data.
+        RuntimeError: if another process writes the same file.
+        OSError: if the file cannot be written; before anything is played.
+    """
+    path = Path(path)
+    chosen = chosen_worlds(worlds)
+    submission: Submission = {
+        **suite_identity(),
+        "agent": agent,
+        "settings": to_plain({**(settings or {}), "deterministic": deterministic}, "settings"),
+        "command": command,
+        "date": None,
+        "versions": versions((*PACKAGES, "sb3-contrib")),
+        "machine": None,
+        "score": None,
+        "worlds": {},
+    }
+    make_writable_folder(path.parent)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), f"submission {path}")
+    try:
+        if path.exists():
+            begun = load_submission(path)
+            check_continues(path, begun, submission)
+            submission = begun
+        for world in tqdm(chosen, disable=not progress, unit="world", desc=agent):
+            if world.name in submission["worlds"]:
+                continue
+            player = enter(world.name, world.make_env)
+            submission["worlds"][world.name] = _play(world, player, deterministic)
+            submission |= {
+                "date": time.strftime("%Y-%m-%d"),
+                "machine": machine(),
+                "score": suite_score(submission["worlds"]),
+            }
+            write_submission(path, submission)
+    finally:
+        lock.release()
+    return submission
+
+
+def _play(world: World, player: Playable, deterministic: bool) -> dict[str, Any]:
+    """What a submission says of a world, after all its held-out episodes."""
+    env = world.make_held_out_env()
+    try:
+        returns = episode_returns(player, env, seed=FIRST_SEED, deterministic=deterministic)[:, 0]
+    finally:
+        env.close()
+    if isinstance(player, BaseAlgorithm):
+        num_parameters = sum(p.numel() for p in player.policy.parameters())
+        return world_entry(world, returns, num_parameters, player.num_timesteps or None)
+    counts = (getattr(player, key, None) for key in ("num_parameters", "num_timesteps"))
+    return world_entry(world, returns, *(None if n is None else int(n) for n in counts))

@@ -1,0 +1,233 @@
+"""Submissions: written world by world, checked, compared, and hard to get wrong."""
+
+import copy
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stable_baselines3 import PPO
+
+from driftwise.agents import Player, RandomPlayer, SB3VecEnv
+from driftwise.agents.suite import (
+    NUM_EPISODES,
+    WORLDS,
+    check_submission,
+    compare_submissions,
+    load_submission,
+    memory_entrant,
+    named_entrant,
+    random_entrant,
+    run_suite,
+    score_difference,
+    suite_config,
+    trained_entrant,
+    training,
+)
+from driftwise.agents.suite.score import references
+from driftwise.agents.suite.submission import (
+    suite_identity,
+    suite_score,
+    world_entry,
+    write_submission,
+)
+
+TWO = ["barcode-bandit", "two-step"]
+
+
+def made_up(score: float, agent: str = "made up") -> dict:
+    """A submission with these scores in all worlds, but for some noise."""
+    rng = np.random.default_rng(0)
+    worlds = {}
+    for name, (random, oracle) in references().items():
+        scores = score + rng.normal(0, 0.2, size=NUM_EPISODES)
+        worlds[name] = world_entry(
+            WORLDS[name], random + (oracle - random) * scores, 42, WORLDS[name].train_steps
+        )
+    about = {"settings": {}, "command": None, "date": "2026-11-20", "versions": {}, "machine": {}}
+    return {
+        **suite_identity(),
+        "agent": agent,
+        **about,
+        "score": suite_score(worlds),
+        "worlds": worlds,
+    }
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict:
+    return made_up(0.5)
+
+
+def test_a_file_says_what_was_written(whole: dict, tmp_path: Path) -> None:
+    write_submission(tmp_path / "one.json", whole)
+    assert load_submission(tmp_path / "one.json") == whole
+    assert whole["score"]["value"] == pytest.approx(0.5, abs=0.01)
+    for entry in whole["worlds"].values():
+        assert entry["score"] == pytest.approx(0.5, abs=0.03)
+        assert entry["score_low"] < entry["score"] < entry["score_high"]
+        assert entry["within_budget"] is True
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (["version"], 2, "version must be 1, got 2"),
+        (["definition"], "0", "definition must be"),
+        (["worlds"], {}, "a world or more"),
+        (["worlds", "elephant"], {}, "worlds must be among"),
+        (["score"], None, "score must be"),
+        (["score", "value"], 0.9, "'value' of score must be"),
+        (["score", "high"], 0.9, "'high' of score must be"),
+        (["worlds", "two-step", "score"], 0.9, "'score' of two-step must be"),
+        (["worlds", "two-step", "value"], "0.9", "'value' of two-step must be"),
+        (["worlds", "two-step", "returns"], [1.0], "returns of two-step must be 1000 finite"),
+        (["worlds", "two-step", "returns", 7], 1e9, "'score' of two-step must be"),
+        (["worlds", "two-step", "returns", 7], None, "returns of two-step must be"),
+        (["worlds", "two-step", "num_timesteps"], -1, "num_timesteps of two-step must be a whole"),
+        (["worlds", "two-step", "num_timesteps"], 10**9, "'within_budget' of two-step must be"),
+    ],
+)
+def test_what_is_wrong_is_found(whole: dict, place: list, value: object, message: str) -> None:
+    changed = copy.deepcopy(whole)
+    part = changed
+    for key in place[:-1]:
+        part = part[key]
+    part[place[-1]] = value
+    with pytest.raises(ValueError, match=message):
+        check_submission(changed)
+
+
+def test_files_that_are_no_submissions(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{")
+    (tmp_path / "b.json").write_text("[]")
+    (tmp_path / "c.json").write_text('{"suite": "driftwise-8"}')
+    for name, message in (
+        ("a", "must be the JSON of a submission"),
+        ("b", "b.json: a submission must be an object"),
+        ("c", "c.json: a submission must have 'version'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            load_submission(tmp_path / f"{name}.json")
+
+
+def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "random.json"
+    asked = []
+
+    def enter(world, make_env):
+        asked.append(world)
+        with pytest.raises(RuntimeError, match=r"random.json is already in use"):
+            run_suite(random_entrant, path, agent="random", worlds=TWO, progress=False)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return RandomPlayer()
+
+    with pytest.raises(KeyboardInterrupt):
+        run_suite(enter, path, agent="random", worlds=TWO, progress=False)
+    assert list(load_submission(path)["worlds"]) == TWO[:1]
+    done = run_suite(enter, path, agent="random", worlds=TWO, progress=False)
+    assert asked == [TWO[0], TWO[1], TWO[1]]
+    assert done == load_submission(path)
+    assert done["score"] is None
+    straight = run_suite(
+        random_entrant, tmp_path / "b.json", agent="random", worlds=TWO, progress=False
+    )
+    assert straight["worlds"] == done["worlds"]
+    with pytest.raises(ValueError, match="holds another entry, choose another file: agent must be"):
+        run_suite(random_entrant, path, agent="somebody", worlds=TWO, progress=False)
+    with pytest.raises(ValueError, match="settings must be"):
+        run_suite(random_entrant, path, agent="random", deterministic=True, progress=False)
+
+
+def test_anybody_enters(tmp_path: Path) -> None:
+    """A model of stable-baselines3, a function, and a player of one's own."""
+
+    class Stubborn(Player):
+        num_parameters, num_timesteps = np.int64(0), 10**9
+
+        def act(self, obs):
+            return np.zeros(len(obs), dtype=int)
+
+    def enter(world, make_env):
+        if world == "two-step":
+            env = SB3VecEnv(make_env(4))
+            return PPO("MlpPolicy", env, n_steps=16, batch_size=32, n_epochs=1).learn(64)
+        if world == "barcode-bandit":
+            return lambda obs: obs[:, :10].argmax(axis=1)  # what was pulled before
+        assert make_env().num_envs == 16
+        return Stubborn()
+
+    worlds = [*TWO, "standard-bandit"]
+    path = tmp_path / "mixed.json"
+    found = run_suite(enter, path, agent="mixed", worlds=worlds, progress=False)["worlds"]
+    assert found["two-step"]["num_timesteps"] == 64
+    assert found["two-step"]["num_parameters"] > 1000
+    assert found["two-step"]["within_budget"] is True
+    assert found["barcode-bandit"]["within_budget"] is None
+    assert found["standard-bandit"]["within_budget"] is False
+    for entry in found.values():  # one arm for ever is no better than any
+        assert abs(entry["score"]) < 0.05
+    assert "standard-bandit" in compare_submissions([load_submission(path)])
+
+
+def test_memories_are_trained_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def small(world, memory="sparse", seed=0):
+        return dataclasses.replace(
+            suite_config(world, memory, seed),
+            **{"num_envs": 4, "n_steps": 10, "total_timesteps": 40, "width": 8},
+        )
+
+    monkeypatch.setattr(training, "suite_config", small)
+    enter = memory_entrant("gru", 3, runs=tmp_path, progress=False)
+    path = tmp_path / "gru.json"
+    first = run_suite(enter, path, agent="gru", worlds=["two-step"], progress=False)
+    assert first["worlds"]["two-step"]["num_timesteps"] == 40
+    (folder,) = (tmp_path / "driftwise-8").iterdir()
+    assert (folder / "gru-3" / "agent").is_dir()
+    # The trained agent plays the same from its folder.
+    again = run_suite(
+        trained_entrant({"two-step": str(folder / "gru-3")}),
+        tmp_path / "folder.json",
+        agent="gru",
+        worlds=["two-step"],
+        progress=False,
+    )
+    assert again["worlds"] == first["worlds"]
+
+
+def test_entrants_that_there_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_entrant_module.py").write_text("NUMBER = 1\n")
+    for name, message in (
+        ("elephant", "player must be random, oracle or module:function, got 'elephant'"),
+        ("elephants:play", "player must be module:function.*No module named 'elephants'"),
+        ("my_entrant_module:play", "player must be module:function.*no attribute 'play'"),
+        ("my_entrant_module:NUMBER", "player must be a function, got 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            named_entrant(name)
+    with pytest.raises(ValueError, match="worlds must be among"):
+        trained_entrant({"elephant": "standard-bandit-sparse"})
+    with pytest.raises(ValueError, match="memory must be one of"):
+        memory_entrant("elephant")
+    with pytest.raises(ValueError, match="seed must be"):
+        memory_entrant("gru", -1)
+
+
+def test_two_submissions_side_by_side(whole: dict, tmp_path: Path) -> None:
+    better = made_up(0.6, "better")
+    # Of the same noise, so that it cancels.
+    value, low, high, _ = score_difference(better, whole)
+    assert value == pytest.approx(0.1) and high - low < 1e-9
+    table = compare_submissions([whole, better]).splitlines()
+    assert len(table) == 1 + 8 + 1 + 1
+    assert table[0].split() == ["made", "up", "better"]
+    assert table[-1].startswith("made up - better: -0.100 [-0.100, -0.100]")
+    partial = copy.deepcopy(whole)
+    del partial["worlds"]["two-step"]
+    partial["score"] = None
+    check_submission(json.loads(json.dumps(partial)))
+    assert "\ntwo-step " in compare_submissions([partial])
+    assert compare_submissions([partial]).splitlines()[-1].split() == ["score", "-"]
