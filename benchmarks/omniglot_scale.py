@@ -10,6 +10,7 @@ import dataclasses
 import itertools
 import time
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -74,53 +75,52 @@ def _ours(seed: int) -> dict[str, float]:
             Omniglot(), seed=seed, num_classes=30 * TASKS, steps_per_task=45, batch_size=10
         )
 
-    training = (learner.update(images[:, None], labels) for images, labels in stream())
+    updates = (learner.update(images[:, None], labels) for images, labels in stream())
     return {
         "stream_images_per_s": _rate(iter(stream()), 45 * TASKS),
-        "training_images_per_s": _rate(training, 300),
+        "training_images_per_s": _rate(updates, 300),
     }
 
 
 def _avalanche(seed: int) -> dict[str, float]:
     """The way of Avalanche's own examples: a data set for each batch, `Naive` to train on it."""
     try:
-        from avalanche.benchmarks.scenarios.dataset_scenario import benchmark_from_datasets
-        from avalanche.benchmarks.scenarios.online import split_online_stream
-        from avalanche.benchmarks.utils import as_classification_dataset
-        from avalanche.training.plugins import EvaluationPlugin
-        from avalanche.training.supervised import Naive
+        benchmarks = import_module("avalanche.benchmarks")
+        training = import_module("avalanche.training")
     except ImportError as error:
         raise SkipCell(f"avalanche-lib cannot be imported ({error})") from None
     from torch.utils.data import DataLoader, TensorDataset
 
-    order = ClassIncremental(Omniglot(), seed=seed).class_order
-    tasks = []
+    omniglot, tasks = Omniglot(), []
+    order = ClassIncremental(omniglot, seed=seed).class_order
     for first in range(0, 30 * TASKS, 30):
-        images = Omniglot().images[order[first : first + 30], :15].reshape(-1, 1, 28, 28)
+        images = omniglot.images[order[first : first + 30], :15].reshape(-1, 1, 28, 28)
         labels = torch.arange(first, first + 30).repeat_interleave(15)
         task = TensorDataset(torch.tensor(images).float() / 255, labels)
         task.targets = labels.tolist()  # type: ignore[attr-defined]
-        tasks.append(as_classification_dataset(task))
-    scenario = benchmark_from_datasets(train=tasks)
+        tasks.append(benchmarks.utils.as_classification_dataset(task))
+    scenario = benchmarks.benchmark_from_datasets(train=tasks)
     network = nn.Sequential(ConvNet(64), nn.Linear(64, 30 * TASKS))
-    strategy = Naive(
+    strategy = training.Naive(
         model=network,
         optimizer=torch.optim.Adam(network.parameters(), fused=True),
         train_mb_size=10,
-        evaluator=EvaluationPlugin(),
+        evaluator=training.plugins.EvaluationPlugin(),
     )
 
     def experiences() -> Iterator[Any]:
-        return iter(split_online_stream(scenario.train_stream, experience_size=10, seed=seed))
+        return iter(
+            benchmarks.split_online_stream(scenario.train_stream, experience_size=10, seed=seed)
+        )
 
     def batches() -> Iterator[Any]:
         for experience in experiences():
             yield from DataLoader(experience.dataset, batch_size=10)
 
-    training = (strategy.train(experience) for experience in experiences())
+    updates = (strategy.train(experience) for experience in experiences())
     return {
         "stream_images_per_s": _rate(batches(), 45 * TASKS),
-        "training_images_per_s": _rate(training, 300),
+        "training_images_per_s": _rate(updates, 300),
     }
 
 

@@ -59,7 +59,8 @@ class StreamConfig:
     device: str = "cpu"
     """torch device."""
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise an error that names a field that is not what it must be."""
         sizes = ("block_size", "steps_per_task", "checkpoint_every", "max_classes", "max_steps")
         given = {name: getattr(self, name) for name in sizes}
         check_sizes(**{name: size for name, size in given.items() if size is not None})
@@ -98,6 +99,7 @@ class StreamConfig:
             FileNotFoundError: its images are not there.
             TypeError, ValueError: a field, named in the message, is not what it must be.
         """
+        self.check()
         common: dict[str, Any] = {
             "seed": self.seed,
             "num_classes": self.max_classes,
