@@ -131,7 +131,7 @@ def omniglot_curriculum(images: str = "Omniglot", num_classes: int = 120) -> Tra
         env=f"driftwise/{images}Curriculum-v0",
         env_kwargs={"num_classes": num_classes, "order_seed": 0, "max_episode_steps": 2_000},
         num_envs=16,
-        total_timesteps=640_000,
+        total_timesteps=327_680,
         width=128,
         n_steps=64,
         n_epochs=4,

@@ -130,9 +130,8 @@ def _run(
                 run.log(stream.step, known)
                 sheet = confusion_sheet(held_out, predicted)
                 if run.tensorboard is not None and sheet is not None:
-                    run.tensorboard.add_image(
-                        "level/confusions", sheet, stream.step, dataformats="HW"
-                    )
+                    tag = "level/confusions"
+                    run.tensorboard.add_image(tag, sheet, stream.step, dataformats="HW")
             if stream.step % config.checkpoint_every == 0 or ended():
                 state = {
                     "learner": learner.state_dict(),
