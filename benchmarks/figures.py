@@ -92,6 +92,29 @@ def drifting_control(result: Mapping[str, Any]) -> "Figure":
     )
 
 
+def omniglot_curriculum(result: Mapping[str, Any]) -> "Figure":
+    """Steps of a level over the number of classes."""
+    return _over_classes(result, "steps_per_level", "steps per level")
+
+
+def omniglot_binding(result: Mapping[str, Any]) -> "Figure":
+    """What is known of the newest block when its classes have been seen five times."""
+    return _over_classes(result, "new_after_5", "accuracy after five sightings")
+
+
+def _over_classes(result: Mapping[str, Any], metric: str, ylabel: str) -> "Figure":
+    """Plot the metrics ``<metric>_<n>`` of the default setting over n, the number of classes."""
+    entries = [
+        {**entry, "metric": metric, "setting": entry["metric"].removeprefix(f"{metric}_")}
+        for entry in result["table"]
+        if entry["setting"] == "default" and entry["metric"].startswith(f"{metric}_")
+    ]
+    classes = {entry["setting"]: int(entry["setting"]) for entry in entries}
+    return plot_scores_over_settings(
+        {**result, "table": entries}, metric, classes, xlabel="classes", ylabel=ylabel
+    )
+
+
 Draw = Callable[[Mapping[str, Any]], "Figure"]
 
 FIGURES: dict[str, tuple[str, Draw]] = {
@@ -100,5 +123,7 @@ FIGURES: dict[str, tuple[str, Draw]] = {
     "barcode_recall": ("barcode_recall", barcode_recall),
     "barcode_recall_by_lag": ("barcode_recall", barcode_recall_by_lag),
     "drifting_control": ("drifting_control", drifting_control),
+    "omniglot_curriculum": ("omniglot_curriculum", omniglot_curriculum),
+    "omniglot_binding": ("omniglot_binding", omniglot_binding),
 }
 """The result that a figure shows, and how it is drawn, by the figure's name."""

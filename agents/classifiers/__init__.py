@@ -18,6 +18,9 @@ from .nearest_class_mean import NearestClassMean
 from .online_classifier import OnlineClassifier
 from .registry import LEARNERS, load_learner, make_learner, save_learner
 from .replay import ReplayBuffer
+from .stream_config import StreamConfig
+from .stream_record import StreamRecord
+from .streaming import run_stream
 
 __all__ = [
     "LEARNERS",
@@ -37,8 +40,11 @@ __all__ = [
     "ReplayBuffer",
     "ReplayConfig",
     "SoftmaxConfig",
+    "StreamConfig",
+    "StreamRecord",
     "check_learner",
     "load_learner",
     "make_learner",
+    "run_stream",
     "save_learner",
 ]

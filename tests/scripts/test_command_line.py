@@ -154,3 +154,41 @@ def test_an_agent_of_another_environment(run):
     arguments = ("--env-kwargs", '{"num_arms": 3}', "--num-worlds", "5")
     leaving, _ = run("evaluate-agent", "standard-bandit-sparse", *arguments)
     assert "env must have the agent's observation_space" in leaving
+
+
+def test_run_omniglot(run, tmp_path):
+    arguments = (
+        *("run-omniglot", "--images", "glyphs", "--max-classes", "12", "--block-size", "6"),
+        *("--learner", "softmax", "--learner-kwargs", '{"width": 8}', "--threshold", "0.3"),
+        *("--batch-size", "8", "--runs", str(tmp_path)),
+    )
+    leaving, text = run(*arguments)
+    assert leaving is None
+    assert "level 0, 6 classes" in text and "accuracy 0." in text
+    folder = tmp_path / "glyphs-curriculum" / "softmax-0"
+    assert f"in {folder}" in text
+    report = json.loads((folder / "report.json").read_text())
+    assert [stage["classes"] for stage in report["stages"]] == [6, 12]
+    assert f"{report['steps']:,} steps" in text
+    assert "--resume" not in run(*arguments, "--resume", "yes")[1]
+    assert "already holds a run" in run(*arguments, "--resume", "no")[0]
+    assert "threshold" in run(*arguments, "--threshold", "0.4")[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--learner", "elephant"], "name must be one of softmax, "),
+        (["--threshold", "2"], "threshold must be"),
+        (["--stream", "iid"], "max_steps must be given for stream='iid'"),
+        (["--start-from", "nowhere"], "no checkpoint at nowhere"),
+    ],
+)
+def test_errors_of_run_omniglot_are_one_line(run, tmp_path, arguments, message):
+    leaving, _ = run(
+        *("run-omniglot", "--images", "glyphs", "--max-classes", "30"),
+        *("--runs", str(tmp_path / "runs"), *arguments),
+    )
+    assert leaving.startswith("driftwise run-omniglot: ") and message in leaving
+    assert "\n" not in leaving
+    assert not (tmp_path / "runs").exists()

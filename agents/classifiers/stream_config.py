@@ -1,0 +1,139 @@
+"""The configuration of a learner's run on a stream, and what is made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ...envs import ClassCurriculum, ClassIncremental, Glyphs, IIDStream, ImageSet, Omniglot
+from ...envs.image_streams import ClassStream
+from ...memory.contract import check_sizes
+from .online_classifier import OnlineClassifier
+from .registry import load_learner, make_learner
+
+STREAMS = ("curriculum", "incremental", "iid")
+IMAGES = ("omniglot", "glyphs")
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """A learner, a stream, and for how long; all of it plain data."""
+
+    learner: str = "hebbian"
+    """softmax, softmax_fast_rows, hebbian, lambda_only, cosine_imprinting, nearest_class_mean,
+    replay or fast_weights."""
+    learner_kwargs: dict[str, Any] = field(default_factory=dict)
+    """Settings of the learner, such as learning_rate or gamma."""
+    start_from: str | None = None
+    """Folder of a learner to go on with, as another run left it in its learner/; it must be of the
+    same kind, and of the same class order, which is the same seed and max_classes."""
+
+    stream: Literal["curriculum", "incremental", "iid"] = "curriculum"
+    """curriculum: classes are added as soon as the present ones are known; incremental: one block
+    of classes after another, the earlier ones never again; iid: all classes at any time."""
+    images: Literal["omniglot", "glyphs"] = "omniglot"
+    """omniglot needs its data (DRIFTWISE_DATA); glyphs are made up."""
+    max_classes: int | None = None
+    """Classes in all; by default 1,623 of omniglot and 300 of glyphs, four times as many with
+    rotations."""
+    rotations: bool = False
+    """Images rotated by 90, 180 and 270 degrees are classes of their own."""
+    seed: int = 0
+    """Seed of the class order, of the batches, and of the learner."""
+    batch_size: int = 32
+    """Images of a step."""
+
+    block_size: int = 30
+    """Classes of the first level or task, and of each that follows."""
+    threshold: float = 0.7
+    """curriculum: accuracy on held-out drawings that completes a level."""
+    steps_per_task: int = 200
+    """incremental: steps of a task. iid: steps between two evaluations."""
+    max_level_steps: int | None = 2_000
+    """curriculum: a level that takes longer ends the run. May be another when a run goes on."""
+    max_steps: int | None = None
+    """Ends the run after so many steps; needed for iid, which has no end. May be another, too."""
+
+    checkpoint_every: int = 200
+    """Steps between checkpoints."""
+    device: str = "cpu"
+    """torch device."""
+
+    def check(self) -> None:
+        """Raise an error that names a field that is not what it must be."""
+        sizes = ("block_size", "steps_per_task", "checkpoint_every", "max_classes", "max_steps")
+        given = {name: getattr(self, name) for name in sizes}
+        check_sizes(**{name: size for name, size in given.items() if size is not None})
+        for name, known in (("stream", STREAMS), ("images", IMAGES)):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}"
+                )
+        if self.stream == "iid" and self.max_steps is None:
+            raise ValueError("max_steps must be given for stream='iid', which has no end")
+
+    def make_images(self) -> ImageSet:
+        """The images.
+
+        Raises:
+            FileNotFoundError: they are not there; the message says how to get them.
+            ValueError: there are fewer classes than ``max_classes``.
+        """
+        turns = 4 if self.rotations else 1
+        wanted = self.max_classes
+        if self.images == "glyphs":
+            # 300 as the environment has it; of unlimited classes, any number is as good.
+            return Glyphs(300 if wanted is None else max(-(-wanted // turns), 1))
+        images = Omniglot()
+        if wanted is not None and wanted > turns * images.num_classes:
+            raise ValueError(
+                f"max_classes must be at most {turns * images.num_classes:,}, all of "
+                f"{images.name}{' with' if self.rotations else ' without'} rotations, got {wanted}"
+            )
+        return images
+
+    def make_stream(self) -> ClassStream:
+        """The stream, at its beginning.
+
+        Raises:
+            FileNotFoundError: its images are not there.
+            TypeError, ValueError: a field, named in the message, is not what it must be.
+        """
+        self.check()
+        common: dict[str, Any] = {
+            "seed": self.seed,
+            "num_classes": self.max_classes,
+            "rotations": self.rotations,
+            "batch_size": self.batch_size,
+        }
+        images = self.make_images()
+        if self.stream == "incremental":
+            return ClassIncremental(
+                images,
+                classes_per_task=self.block_size,
+                steps_per_task=self.steps_per_task,
+                **common,
+            )
+        if self.stream == "iid":
+            return IIDStream(images, **common)
+        return ClassCurriculum(
+            images,
+            start_classes=self.block_size,
+            block_size=self.block_size,
+            threshold=self.threshold,
+            max_level_steps=self.max_level_steps,
+            **common,
+        )
+
+    def make_learner(self, stream: ClassStream) -> OnlineClassifier:
+        """The learner, new or from ``start_from``, for the classes of a stream.
+
+        Raises:
+            ValueError: it has no such setting, or the one saved is of another kind or class order.
+        """
+        order = stream.class_order.tolist()
+        settings = {"seed": self.seed, "device": self.device, **self.learner_kwargs}
+        learner = make_learner(self.learner, order, **settings)
+        if self.start_from is not None:
+            learner.load_state_dict(load_learner(self.start_from, order).state_dict())
+        return learner

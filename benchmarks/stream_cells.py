@@ -1,0 +1,77 @@
+"""What the results about classifiers on the curriculum share: learners, runs, what is measured."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from driftwise.agents.classifiers import StreamConfig, run_stream
+
+RUNS = "runs/streams"
+MAX_CLASSES = 900
+CAP = 500
+"""Steps after which a level counts as censored, and the run ends."""
+GROUP = 5
+"""Levels over which measures are averaged: one is resolved to no more than 10 steps."""
+
+# Adam's step sizes, tuned on the class order of seed 100 (see LOG.md).
+LEARNING_RATES = {
+    "softmax": 5e-3,
+    "softmax_fast_rows": 1e-3,
+    "hebbian": 2e-3,
+    "cosine_imprinting": 3e-3,
+    "lambda_only": 3e-3,
+    "nearest_class_mean": 3e-3,
+    "replay": 5e-3,
+    "fast_weights": 3e-3,
+}
+
+
+def curriculum(learner: str, **settings: Any) -> StreamConfig:
+    """A learner, with its tuned step size, on the curriculum of Omniglot."""
+    rate = LEARNING_RATES[learner]
+    rates = {"learning_rate": rate}
+    if learner == "softmax_fast_rows":
+        rates["row_learning_rate"] = 10 * rate
+    config = StreamConfig(
+        learner=learner, learner_kwargs=rates, max_classes=MAX_CLASSES, max_level_steps=CAP
+    )
+    return dataclasses.replace(config, **settings)
+
+
+def played(config: StreamConfig, seed: int, name: str) -> dict[str, Any]:
+    """The report of a run, in a folder: a killed cell goes on, and results can share a run."""
+    torch.set_num_threads(1)
+    seeded = dataclasses.replace(config, seed=seed)
+    return run_stream(seeded, runs=RUNS, name=name, progress=False, tensorboard=False)
+
+
+def measure_levels(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Steps and sightings that levels took; those that were not completed count with the cap.
+
+    Metrics named ``..._<n>`` are means over the five levels that end at n classes.
+    """
+    config, done = report["config"], report["steps_per_level"]
+    first, cap = config["block_size"], config["max_level_steps"]
+    classes = np.minimum(first * np.arange(1, config["max_classes"] // first + 1), MAX_CLASSES)
+    steps = np.full(len(classes), cap, dtype=np.float64)
+    steps[: len(done)] = done
+    sightings = np.array(report["sightings_to_criterion"], dtype=np.float64).reshape(-1, first)
+    sightings[len(done) :] = (cap * config["batch_size"] / classes[len(done) :])[:, None]
+    metrics: dict[str, Any] = {
+        "classes": float(first * len(done)),
+        "steps_to_300": float(steps[classes <= 300].sum()),
+        "steps_to_all": float(steps.sum()),
+    }
+    for end in range(GROUP, len(classes) + 1, GROUP):
+        levels = slice(end - GROUP, end)
+        metrics[f"steps_per_level_{classes[end - 1]}"] = float(steps[levels].mean())
+        metrics[f"sightings_to_criterion_{classes[end - 1]}"] = float(sightings[levels].mean())
+    return {
+        **metrics,
+        "steps_per_level": done,
+        "sightings_to_criterion": report["sightings_to_criterion"],
+        "stages": report["stages"],
+    }
