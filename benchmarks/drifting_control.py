@@ -62,7 +62,7 @@ AGENTS: dict[str, dict[str, Any]] = {
     "told": {"memory": "gru", "width": 82},
 }
 
-# The better of two that were tried (LOG.md).
+# Of two settings each; the second of RecurrentPPO was stopped early (LOG.md).
 PEERS: dict[str, dict[str, Any]] = {
     "sb3_ppo": {"policy_kwargs": {"net_arch": [140, 140]}},
     "recurrent_ppo": {"policy_kwargs": {"lstm_hidden_size": 64, "net_arch": [32]}},
