@@ -55,6 +55,8 @@ MEMORIES: dict[str, MemoryFactory] = {
     "none": partial(one_kind, NoMemory),
 }
 
+_CONTROLLED = {"controller": "lstm", "num_layers": 1}
+
 EQUAL_SIZE: dict[str, dict[str, Any]] = {
     "sparse": {"memory": "sparse"},
     "dense": {"memory": "dense", "memory_kwargs": {"key_size": 24}},
@@ -63,6 +65,25 @@ EQUAL_SIZE: dict[str, dict[str, Any]] = {
     "none": {"memory": "none", "width": 196},
 }
 """Fields of a ``TrainConfig`` that give agents of the same size: about 42,000 parameters."""
+
+EQUAL_SIZE_CONTROLLED: dict[str, dict[str, Any]] = {
+    "sparse": {"memory": "sparse", "memory_kwargs": _CONTROLLED},
+    "dense": {"memory": "dense", "memory_kwargs": {**_CONTROLLED, "key_size": 24}},
+    "gru": {"memory": "gru", "width": 80},
+    "lstm": {"memory": "lstm", "width": 69},
+    "none": {"memory": "none", "width": 189},
+}
+"""The same beside one layer of fast weights under an LSTM: about 40,000 parameters."""
+
+EQUAL_SIZE_SLOTS: dict[str, dict[str, Any]] = {
+    "sparse": {"memory": "sparse", "memory_kwargs": {"num_slots": 16, "decay": False}},
+    "dense": {"memory": "dense", "memory_kwargs": {"decay": False, "key_size": 56}},
+    "gru": {"memory": "gru", "width": 105},
+    "lstm": {"memory": "lstm", "width": 91},
+    "none": {"memory": "none", "width": 247},
+}
+"""The same beside 16 slots without decay: about 70,500 parameters. A step of ``dense`` touches all
+of its fast weights, one of ``sparse`` 2 of 16 slots."""
 
 
 def make_memory(memory: str | MemoryFactory, width: int, **kwargs: Any) -> SequenceMemory:

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable
 
 from .config import TrainConfig
+from .memories import EQUAL_SIZE, EQUAL_SIZE_CONTROLLED, EQUAL_SIZE_SLOTS
 
 
 def two_arms() -> TrainConfig:
@@ -200,3 +201,25 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "drifting-pendulum": drifting_pendulum,
     "omniglot-curriculum": omniglot_curriculum,
 }
+
+
+def with_memory(config: TrainConfig, memory: str) -> TrainConfig:
+    """A recipe with sparse fast weights, as an agent of the same size with another memory.
+
+    Args:
+        config: a recipe, whose layers are 48 wide.
+        memory: sparse (the recipe as it is), dense, gru, lstm or none.
+
+    Raises:
+        ValueError: for a memory that there is not.
+    """
+    if memory not in EQUAL_SIZE:
+        raise ValueError(f"memory must be one of {', '.join(EQUAL_SIZE)}, got {memory!r}")
+    if memory == "sparse":
+        return config
+    sizes = EQUAL_SIZE
+    if "controller" in config.memory_kwargs:
+        sizes = EQUAL_SIZE_CONTROLLED
+    elif "num_slots" in config.memory_kwargs:
+        sizes = EQUAL_SIZE_SLOTS
+    return dataclasses.replace(config, **{"memory_kwargs": {}, **sizes[memory]})

@@ -26,19 +26,6 @@ RUNS = "runs/agents"
 NUM_WORLDS = 4_000
 WORLDS_AT_ONCE = 1_000  # bounds the memory of environments and agents
 
-# In place of a recipe with one layer of sparse fast weights on an LSTM: of equal size within 3 %,
-# which a test checks.
-EQUAL_AGENTS: dict[str, dict[str, Any]] = {
-    "sparse": {},
-    "dense": {
-        "memory": "dense",
-        "memory_kwargs": {"controller": "lstm", "num_layers": 1, "key_size": 24},
-    },
-    "gru": {"memory": "gru", "memory_kwargs": {}, "width": 80},
-    "lstm": {"memory": "lstm", "memory_kwargs": {}, "width": 69},
-    "none": {"memory": "none", "memory_kwargs": {}, "width": 189},
-}
-
 
 def first_worlds(num_worlds: int, worlds_at_once: int = WORLDS_AT_ONCE) -> range:
     """Seeds of the first of the held-out worlds that are played at once."""

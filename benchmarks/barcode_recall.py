@@ -8,7 +8,6 @@ ten pulls to one context is followed by a visit to another. What counts is the *
 visit to a context that was there before: nothing but memory can tell its arm.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -17,9 +16,10 @@ from numpy.typing import NDArray
 
 from driftwise.agents import TrainConfig, make_vector_env, play_steps
 from driftwise.agents.evaluation import PLAYERS
+from driftwise.agents.memories import EQUAL_SIZE
 from driftwise.agents.play_agent import Step
 from driftwise.agents.players import Playable
-from driftwise.agents.recipes import barcode_bandit
+from driftwise.agents.recipes import barcode_bandit, with_memory
 from driftwise.benchmarks.agent_cells import (
     NUM_WORLDS,
     WORLDS_AT_ONCE,
@@ -37,20 +37,11 @@ STEPS = 400
 LAGS = {"2_3": (2, 4), "4_7": (4, 8), "8_15": (8, 16), "16_39": (16, 40)}
 LONG = 8
 
-# Within 3 % of 70,500 parameters, which a test checks. A step of "dense" touches all of its fast
-# weights, with keys of 56; one of "sparse" 2 of 16 slots with keys of 16.
-AGENTS: dict[str, dict[str, Any]] = {
-    "sparse": {},
-    "dense": {"memory_kwargs": {"decay": False, "key_size": 56}, "memory": "dense"},
-    "gru": {"memory": "gru", "memory_kwargs": {}, "width": 105},
-    "lstm": {"memory": "lstm", "memory_kwargs": {}, "width": 91},
-    "none": {"memory": "none", "memory_kwargs": {}, "width": 247},
-}
-
 
 def agent(row: str, setting: str) -> TrainConfig:
     """The agent of a row; of other rows the world that they play in."""
-    return dataclasses.replace(barcode_bandit(SETTINGS[setting], STEPS), **AGENTS.get(row, {}))
+    config = barcode_bandit(SETTINGS[setting], STEPS)
+    return with_memory(config, row) if row in EQUAL_SIZE else config
 
 
 class Visits(NamedTuple):
@@ -148,7 +139,7 @@ RESULT = Result(
     "were there before; recall_long: where 7 or more other visits lie between; recall_2_3 and so "
     "on: by the number of visits since; retention_long: recall_long where the last pull of the "
     "visit before was good. Agents of about equal size and steps.",
-    rows=[*AGENTS, *PLAYERS],
+    rows=[*EQUAL_SIZE, *PLAYERS],
     settings=list(SETTINGS),
     seeds=list(range(10)),
     run=run,

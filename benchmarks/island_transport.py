@@ -15,9 +15,9 @@ import numpy as np
 
 from driftwise.agents import TrainConfig
 from driftwise.agents.evaluation import PLAYERS
-from driftwise.agents.recipes import island_transport
+from driftwise.agents.memories import EQUAL_SIZE
+from driftwise.agents.recipes import island_transport, with_memory
 from driftwise.benchmarks.agent_cells import (
-    EQUAL_AGENTS,
     agent_plays,
     cell_config,
     num_parameters,
@@ -32,7 +32,7 @@ EPISODES = 10  # in each graph
 
 def agent(row: str, setting: str) -> TrainConfig:
     """The agent of a row; of other rows the world that they play in."""
-    return dataclasses.replace(island_transport(), **EQUAL_AGENTS.get(row, {}))
+    return with_memory(island_transport(), row) if row in EQUAL_SIZE else island_transport()
 
 
 def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
@@ -70,7 +70,7 @@ RESULT = Result(
     "test on, drawn by the published law. test_reward: mean of 10 episodes in each test graph, "
     "with sampled actions (test_reward_greedy: the most likely ones; train_reward: the same in the "
     "training graphs). Agents of about 41,000 parameters and equal steps.",
-    rows=[*EQUAL_AGENTS, *PLAYERS],
+    rows=[*EQUAL_SIZE, *PLAYERS],
     settings=["default"],
     seeds=list(range(10)),
     run=run,

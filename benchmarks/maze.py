@@ -6,7 +6,6 @@
 not seen yet, then keeps going to where it was paid.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +15,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from driftwise.agents import Player, TrainConfig
 from driftwise.agents.bandits import PlayRecord
 from driftwise.agents.evaluation import PLAYERS
-from driftwise.agents.recipes import maze
+from driftwise.agents.memories import EQUAL_SIZE
+from driftwise.agents.recipes import maze, with_memory
 from driftwise.benchmarks.agent_cells import (
-    EQUAL_AGENTS,
     agent_plays,
     cell_config,
     measure,
@@ -36,7 +35,8 @@ OTHERS: dict[str, type[Player]] = {**PLAYERS, "search": SearchPlayer}
 
 def agent(row: str, setting: str) -> TrainConfig:
     """The agent of a row; of other rows the world that they play in."""
-    return dataclasses.replace(maze(setting == "stationary"), **EQUAL_AGENTS.get(row, {}))
+    config = maze(setting == "stationary")
+    return with_memory(config, row) if row in EQUAL_SIZE else config
 
 
 def recovery_steps(record: PlayRecord) -> float:
@@ -71,7 +71,7 @@ RESULT = Result(
     "goal moves every 50 to 100 steps; recovery_steps: steps from then to the next reward, at most "
     "50. stationary: it stays, and share_of_search is the share of 479, the reward of search and "
     "shortest paths with the plan known. Agents of about 41,000 parameters and equal steps.",
-    rows=[*EQUAL_AGENTS, *OTHERS],
+    rows=[*EQUAL_SIZE, *OTHERS],
     settings=["default", "stationary"],
     seeds=list(range(10)),
     run=run,

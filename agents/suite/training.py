@@ -1,27 +1,39 @@
-"""Training of our own agents for the suite: a configuration for each world, within its budget."""
+"""Training of our own agents for the suite: a recipe for each world, within its budget."""
 
+import dataclasses
 import os
+from collections.abc import Callable
 from typing import Any
 
 from ..config import TrainConfig
-from ..memories import EQUAL_SIZE
-from ..recipes import standard_bandit
+from ..recipes import (
+    barcode_bandit,
+    drifting_cartpole,
+    island_transport,
+    maze,
+    standard_bandit,
+    two_step,
+    with_memory,
+)
 from ..training import train_agent
 from .entrants import Entrant, EnvMaker
 from .worlds import SUITE, WORLDS
 
-# What differs from TrainConfig's defaults. Discounts are short where what is found out pays soon.
-_MAZE = {"num_envs": 64, "n_steps": 250, "learning_rate": 3e-3, "gamma": 0.95}
-_CONTROL = {"num_envs": 64, "n_steps": 128, "learning_rate": 3e-3, "gae_lambda": 0.95}
-SETTINGS: dict[str, dict[str, Any]] = {
-    "standard-bandit": {"learning_rate": standard_bandit().learning_rate},
-    "barcode-bandit": {"num_envs": 64, "learning_rate": 4e-3, "gamma": 0.8, "gae_lambda": 0.8},
-    "shifting-maze": _MAZE,
-    "redrawn-maze": _MAZE,
-    "two-step": {"num_envs": 64, "learning_rate": 4e-3},
-    "island-transport": {"num_envs": 256, "n_steps": 30, "learning_rate": 4e-3},
-    "drifting-cartpole": {**_CONTROL, "gamma": 0.98},
-    "shifting-lake": {**_CONTROL, "gamma": 0.95, "ent_coef": 0.02},
+
+def _control(gamma: float) -> TrainConfig:
+    """Worlds that are drawn anew with every episode."""
+    return dataclasses.replace(drifting_cartpole(), memory_reset="episode", gamma=gamma)
+
+
+RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    "standard-bandit": standard_bandit,
+    "barcode-bandit": barcode_bandit,
+    "shifting-maze": maze,
+    "redrawn-maze": maze,
+    "two-step": two_step,
+    "island-transport": island_transport,
+    "drifting-cartpole": lambda: _control(0.98),
+    "shifting-lake": lambda: dataclasses.replace(_control(0.95), ent_coef=0.02),
 }
 
 
@@ -30,22 +42,19 @@ def suite_config(world: str, memory: str = "sparse", seed: int = 0) -> TrainConf
 
     Args:
         world: its name.
-        memory: sparse, dense, gru, lstm or none, all in agents of about the same size.
+        memory: sparse, dense, gru, lstm or none, in agents that are equally large in each world.
         seed: of the run.
 
     Raises:
         ValueError: for a memory that there is not.
     """
-    if memory not in EQUAL_SIZE:
-        raise ValueError(f"memory must be one of {', '.join(EQUAL_SIZE)}, got {memory!r}")
     task = WORLDS[world]
-    return TrainConfig(
+    return dataclasses.replace(
+        with_memory(RECIPES[world](), memory),
         env=task.env,
         env_kwargs=task.env_kwargs,
         total_timesteps=task.train_steps,
         seed=seed,
-        **SETTINGS[world],
-        **EQUAL_SIZE[memory],
     )
 
 
