@@ -1,0 +1,145 @@
+"""Corpora as ids on disk: made once, piece by piece, then memory-mapped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from tqdm import tqdm
+
+from ...tracking import atomic_folder, make_writable_folder, write_json
+from .documents import Document, Piece
+from .sources import Source
+from .token_split import Documents, TokenSplit, id_dtype
+from .tokenizer import Tokenizer, fingerprint, load_tokenizer, save_tokenizer
+from .words import Words, split_words
+
+FORMAT = 1  # to be raised when the same source and settings come to other ids
+BATCH = 1 << 22  # characters encoded at a time
+
+T = TypeVar("T")
+
+
+def cache_folder() -> Path:
+    """Where corpora are kept: under ``DRIFTWISE_CACHE``, or the user's cache folder."""
+    chosen = os.environ.get("DRIFTWISE_CACHE")
+    if chosen:
+        return Path(chosen) / "corpora"
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "driftwise" / "corpora"
+
+
+def prepare(
+    source: Source,
+    settings: dict[str, Any],
+    make_tokenizer: Callable[[Iterator[str]], Tokenizer],
+    cache: Path,
+    progress: bool,
+) -> Path:
+    """Make the folder of a corpus, unless it is there.
+
+    Args:
+        source: Where the documents come from.
+        settings: Plain data that tells what ``make_tokenizer`` makes.
+        make_tokenizer: From the texts of the train split to a tokenizer.
+        cache: The folder in which the folder is.
+        progress: Whether to show a bar.
+
+    Returns:
+        A folder with the tokenizer, the ids and the index of each split, and how often each id is
+        in the train split. It appears whole or not at all; its name depends on source and settings.
+    """
+    told = {"format": FORMAT, "source": source.identity, "tokenised": source.tokenised, **settings}
+    key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    safe = "".join(c if c.isalnum() or c in "-._" else "-" for c in source.name)
+    path = make_writable_folder(cache) / f"{safe}-{key}"
+    if path.is_dir():
+        return path
+    with atomic_folder(path) as folder:
+        texts = (piece.text for piece in source.read("train"))
+        tokenizer = make_tokenizer(_bar(texts, f"{source.name}: tokenizer", len, "B", progress))
+        # As it will be read again: what is kept is what has made the ids.
+        save_tokenizer(folder / "tokenizer.json", tokenizer)
+        tokenizer = load_tokenizer(folder / "tokenizer.json")
+        for split in source.splits:
+            _write_split(folder, split, source, tokenizer, progress)
+        told |= {"splits": list(source.splits), "fingerprint": fingerprint(tokenizer)}
+        write_json(folder / "corpus.json", told)
+    return path
+
+
+def _write_split(
+    folder: Path, split: str, source: Source, tokenizer: Tokenizer, progress: bool
+) -> None:
+    dtype = id_dtype(len(tokenizer))
+    counts = np.zeros(len(tokenizer), np.int64)
+    index: list[tuple[Document, list[int]]] = []  # with numbers of tokens, words, bytes
+    style = "blanks" if source.tokenised else "punctuation"
+    end = np.full(1, tokenizer.eos, dtype)
+    with open(folder / f"{split}.ids", "wb") as file:
+
+        def write(ids: np.ndarray[Any, Any]) -> None:
+            np.add(counts, np.bincount(ids, minlength=len(counts)), out=counts)
+            file.write(ids.astype(dtype).data)
+            index[-1][1][0] += len(ids)
+
+        pieces = _bar(
+            source.read(split), f"{source.name}: {split}", lambda p: len(p.text), "B", progress
+        )
+        for batch in _batches(pieces):
+            for piece, ids in zip(batch, tokenizer.encode([p.text for p in batch]), strict=True):
+                if piece.document is not None:
+                    if index and tokenizer.ends_documents:
+                        write(end)
+                    index.append((piece.document, [0, 0, 0]))
+                write(ids)
+                words = len(ids) if isinstance(tokenizer, Words) else _count(piece.text, style)
+                index[-1][1][1] += words
+                index[-1][1][2] += len(piece.text.encode())
+        if not index:
+            raise ValueError(f"{source.name} has no text in its {split} split")
+        if tokenizer.ends_documents:
+            write(end)
+    numbers = np.array([numbers for _, numbers in index], np.int64)
+    documents = Documents(
+        np.append(0, numbers[:, 0].cumsum()),
+        np.array([document.key for document, _ in index], np.int64),
+        numbers[:, 1],
+        numbers[:, 2],
+        np.array([document.title for document, _ in index]),
+    )
+    TokenSplit(np.empty(0), documents, tokenizer.eos).save(folder, split)
+    if split == "train":
+        np.save(folder / "counts.npy", counts)
+
+
+def _count(text: str, style: Any) -> int:
+    return len(split_words(text, style))
+
+
+def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    batch: list[Piece] = []
+    size = 0
+    for piece in pieces:
+        batch.append(piece)
+        size += len(piece.text)
+        if size >= BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _bar(
+    items: Iterable[T], title: str, size: Callable[[T], int], unit: str, progress: bool
+) -> Iterator[T]:
+    """The same items under a bar of characters; how many there will be is not known."""
+    with tqdm(desc=title, unit=unit, unit_scale=True, disable=not progress) as bar:
+        for item in items:
+            yield item
+            bar.update(size(item))
