@@ -15,9 +15,8 @@ from .corpus import Corpus
 from .drifting import DriftingCorpus
 from .hugging_face import from_hugging_face
 from .named import NAMED, from_name
-from .preparing import cache_folder, prepare
+from .preparing import cache_folder, load_split, prepare
 from .sources import Source, from_path
-from .token_split import TokenSplit
 from .tokenizer import Tokenizer, fingerprint, load_tokenizer
 from .words import Style, Words
 
@@ -72,7 +71,7 @@ def open_corpus(
 
     folder = prepare(source, settings, make, Path(cache) if cache else cache_folder(), progress)
     made = load_tokenizer(folder / "tokenizer.json")
-    splits = {split: TokenSplit.load(folder, split, len(made), made.eos) for split in source.splits}
+    splits = {split: load_split(folder, split, made) for split in source.splits}
     return Corpus(source.name, made, splits, np.load(folder / "counts.npy"))
 
 

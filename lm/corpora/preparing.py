@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ...tracking import atomic_folder, make_writable_folder, write_json
+from ...tracking.lock import FileLock
 from .documents import Document, Piece
 from .sources import Source
 from .token_split import Documents, TokenSplit, id_dtype
@@ -57,9 +61,49 @@ def prepare(
     told = {"format": FORMAT, "source": source.identity, "tokenised": source.tokenised, **settings}
     key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
     safe = "".join(c if c.isalnum() or c in "-._" else "-" for c in source.name)
-    path = make_writable_folder(cache) / f"{safe}-{key}"
+    path = cache / f"{safe}-{key}"
     if path.is_dir():
         return path
+    make_writable_folder(cache)
+    with _one_process(path):
+        if not path.is_dir():
+            _make(path, source, make_tokenizer, told, progress)
+    return path
+
+
+def load_split(folder: Path, split: str, tokenizer: Tokenizer) -> TokenSplit:
+    """A split out of the folder of a corpus, its ids memory-mapped."""
+    ids = np.memmap(folder / f"{split}.ids", id_dtype(len(tokenizer)), "r")
+    documents = Documents.load(folder / f"{split}.documents.npz")
+    if documents.offsets[-1] != len(ids):
+        raise ValueError(f"{folder} is broken: remove it, and it will be made again")
+    return TokenSplit(ids, documents, tokenizer.eos)
+
+
+@contextlib.contextmanager
+def _one_process(path: Path) -> Iterator[None]:
+    """Let one process make a folder, and others wait for it; sweep up what a killed one left."""
+    while True:
+        try:
+            lock = FileLock(path.with_name(f".{path.name}.lock"), str(path))
+            break
+        except RuntimeError:
+            time.sleep(0.1)
+    try:
+        for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        yield
+    finally:
+        lock.release()
+
+
+def _make(
+    path: Path,
+    source: Source,
+    make_tokenizer: Callable[[Iterator[str]], Tokenizer],
+    told: dict[str, Any],
+    progress: bool,
+) -> None:
     with atomic_folder(path) as folder:
         texts = (piece.text for piece in source.read("train"))
         tokenizer = make_tokenizer(_bar(texts, f"{source.name}: tokenizer", len, "B", progress))
@@ -68,9 +112,8 @@ def prepare(
         tokenizer = load_tokenizer(folder / "tokenizer.json")
         for split in source.splits:
             _write_split(folder, split, source, tokenizer, progress)
-        told |= {"splits": list(source.splits), "fingerprint": fingerprint(tokenizer)}
+        told = {**told, "splits": list(source.splits), "fingerprint": fingerprint(tokenizer)}
         write_json(folder / "corpus.json", told)
-    return path
 
 
 def _write_split(
@@ -113,7 +156,7 @@ def _write_split(
         numbers[:, 2],
         np.array([document.title for document, _ in index]),
     )
-    TokenSplit(np.empty(0), documents, tokenizer.eos).save(folder, split)
+    documents.save(folder / f"{split}.documents.npz")
     if split == "train":
         np.save(folder / "counts.npy", counts)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,18 @@ class Documents:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def save(self, path: Path) -> None:
+        """Write the index to a file (``.npz``)."""
+        np.savez_compressed(
+            path, **{field.name: getattr(self, field.name) for field in fields(self)}
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Documents:
+        """Read what :meth:`save` wrote."""
+        with np.load(path) as index:
+            return cls(**index)
+
 
 @dataclass(frozen=True)
 class TokenSplit:
@@ -60,28 +72,6 @@ class TokenSplit:
     def num_bytes(self) -> int:
         """Number of bytes of UTF-8: what bits per byte are measured by."""
         return int(self.documents.bytes.sum())
-
-    def save(self, folder: Path, name: str) -> None:
-        """Write the index beside the ids, which are there."""
-        index = self.documents
-        np.savez_compressed(
-            folder / f"{name}.documents.npz",
-            offsets=index.offsets,
-            keys=index.keys,
-            words=index.words,
-            bytes=index.bytes,
-            titles=index.titles,
-        )
-
-    @classmethod
-    def load(cls, folder: Path, name: str, vocab_size: int, eos: int) -> TokenSplit:
-        """A split out of a folder, its ids memory-mapped."""
-        ids = np.memmap(folder / f"{name}.ids", id_dtype(vocab_size), "r")
-        with np.load(folder / f"{name}.documents.npz") as index:
-            documents = Documents(**{field: index[field] for field in index.files})
-        if documents.offsets[-1] != len(ids):
-            raise ValueError(f"{folder} is broken: remove it, and it is made again")
-        return cls(ids, documents, eos)
 
 
 def id_dtype(vocab_size: int) -> type[np.unsignedinteger[Any]]:

@@ -2,6 +2,7 @@
 
 import sys
 import types
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_batches_of_pieces_change_nothing(folder, monkeypatch, batch):
 
 def test_made_once(folder, tmp_path, monkeypatch):
     first = open_corpus(folder, progress=False)
-    (made,) = (tmp_path / "cache" / "corpora").iterdir()
+    (made,) = (tmp_path / "cache" / "corpora").glob("mine-*")
     monkeypatch.setattr(preparing, "_write_split", None)  # would be called to make it again
     again = open_corpus(folder, progress=False)
     assert (again.train.ids == first.train.ids).all() and again.fingerprint == first.fingerprint
@@ -59,10 +60,10 @@ def test_made_once(folder, tmp_path, monkeypatch):
         open_corpus(folder, progress=False, **changed)
     (folder / "valid.txt").write_text("another text\n")
     assert open_corpus(folder, progress=False).valid.num_bytes == 13
-    assert len(list(made.parent.iterdir())) == 5
+    assert len(list(made.parent.glob("mine-*"))) == 5
     elsewhere = open_corpus(folder, cache=tmp_path / "elsewhere", progress=False)
     assert (elsewhere.train.ids == first.train.ids).all()
-    assert len(list((tmp_path / "elsewhere").iterdir())) == 1
+    assert len(list((tmp_path / "elsewhere").glob("mine-*"))) == 1
 
 
 def test_killed_while_it_was_made(folder, tmp_path, monkeypatch):
@@ -72,9 +73,46 @@ def test_killed_while_it_was_made(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(preparing, "write_json", stop)
     with pytest.raises(KeyboardInterrupt):
         open_corpus(folder, progress=False)
-    assert list((tmp_path / "cache" / "corpora").iterdir()) == []
+    cache = tmp_path / "cache" / "corpora"
+    (lock,) = cache.iterdir()
+    assert lock.suffix == ".lock"
     monkeypatch.undo()
-    assert len(open_corpus(folder, cache=tmp_path / "cache", progress=False).train) == 26
+    # Killed at once, it leaves a hidden folder, which is swept up.
+    (cache / f"{lock.stem}.123-0.tmp").mkdir()
+    assert len(open_corpus(folder, cache=cache, progress=False).train) == 26
+    assert {path.suffix for path in cache.iterdir()} == {".lock", ""}
+
+
+def open_and_tell(folder, cache, told):
+    """Run by a process: tell how often the corpus was made, and its size."""
+    made, make = [], preparing._make
+    preparing._make = lambda *arguments: (made.append(1), make(*arguments))
+    corpus = open_corpus(folder, cache=cache, progress=False)
+    told.put((len(made), len(corpus.train)))
+
+
+def test_processes_wait_for_the_one_that_makes_it(folder, tmp_path):
+    fork = get_context("fork")
+    told = fork.Queue()
+    several = [fork.Process(target=open_and_tell, args=(folder, tmp_path, told)) for _ in range(3)]
+    for process in several:
+        process.start()
+    results = sorted(told.get(timeout=60) for _ in several)
+    for process in several:
+        process.join()
+    assert results == [(0, 26), (0, 26), (1, 26)]
+
+
+def test_a_broken_or_read_only_cache(folder, tmp_path):
+    cache = tmp_path / "cache"
+    corpus = open_corpus(folder, cache=cache, progress=False)
+    (made,) = cache.glob("mine-*")
+    (cache / f".{made.name}.lock").unlink()
+    open_corpus(folder, cache=cache, progress=False)
+    assert list(cache.iterdir()) == [made]  # nothing is written where all is there
+    (made / "test.ids").write_bytes(corpus.test.ids[:-1].tobytes())
+    with pytest.raises(ValueError, match=f"{made.name} is broken: remove it"):
+        open_corpus(folder, cache=cache, progress=False)
 
 
 def test_the_vocabulary_of_another_corpus(folder, tmp_path):
