@@ -54,6 +54,8 @@ class Lanes:
         order: ``"shuffled"``: documents in another order in each epoch. ``"time"``: by their keys
             (year, date or number). ``"given"``: as they are.
         epochs: Number of epochs; None for no end.
+        reset_documents: Whether ``starts`` is set where documents begin, and not only where lanes
+            do.
         whole_documents: Cut lanes between documents only, so that each document is read from its
             beginning. Lanes are then as unequal as documents make them. Not for shuffled ones,
             whose epochs would differ in length.
@@ -75,6 +77,7 @@ class Lanes:
         seed: int = 0,
         order: Order = "shuffled",
         epochs: int | None = None,
+        reset_documents: bool = True,
         whole_documents: bool = False,
         rank: int = 0,
         world_size: int = 1,
@@ -100,7 +103,7 @@ class Lanes:
             raise ValueError(f"batch_size must be at most {limit}, the {of}, got {batch_size}")
         self.split, self.batch_size, self.length = split, batch_size, length
         self.seed, self.order, self.epochs = seed, order, epochs
-        self.whole_documents = whole_documents
+        self.reset_documents, self.whole_documents = reset_documents, whole_documents
         share = batch_size // world_size
         self._rows = slice(rank * share, (rank + 1) * share)
         self._ids = np.asarray(split.ids)  # without the overhead of np.memmap
@@ -158,7 +161,7 @@ class Lanes:
                 # The first token of a document has no token before it.
                 to = slice(at - begin + first, stop - begin)
                 inputs[row, to] = self._ids[at + shift + first - 1 : stop + shift - 1]
-                starts[row, at - begin] = first or at == lane_begin
+                starts[row, at - begin] = (first and self.reset_documents) or at == lane_begin
                 at, document = stop, document + 1
         return Batch(*map(torch.from_numpy, (inputs, targets, starts)))
 
@@ -169,6 +172,7 @@ class Lanes:
             "length": self.length,
             "seed": self.seed,
             "order": self.order,
+            "reset_documents": self.reset_documents,
             "whole_documents": self.whole_documents,
             "tokens": len(self.split),
             "documents": len(self.split.documents),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .hugging_face import from_hugging_face
@@ -62,6 +62,7 @@ def from_name(name: str, data: str | os.PathLike[str] | None = None) -> Source:
     Raises:
         FileNotFoundError: It is not there, and cannot be downloaded; the message says what to do.
         ImportError: It could be downloaded with the extra ``hf``.
+        ValueError: It could be downloaded, but was not.
     """
     known = NAMED[name]
     given = os.environ.get("DRIFTWISE_DATA", "") if data is None else data
@@ -78,6 +79,7 @@ def from_name(name: str, data: str | os.PathLike[str] | None = None) -> Source:
     if not known.hugging_face:
         raise FileNotFoundError(f"{where}, and it is not there. {known.licence}".rstrip())
     try:
-        return from_hugging_face(known.hugging_face, lines=True, tokenised=known.tokenised)
-    except ImportError as error:
-        raise ImportError(f"{where}, or else {error}") from None
+        source = from_hugging_face(known.hugging_face, lines=True, tokenised=known.tokenised)
+    except (ImportError, ValueError) as error:
+        raise type(error)(f"{where}, or to download it: {error}") from None
+    return replace(source, name=name)

@@ -9,10 +9,12 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ...tracking import atomic_folder, make_writable_folder, write_json
@@ -21,12 +23,10 @@ from .documents import Document, Piece
 from .sources import Source
 from .token_split import Documents, TokenSplit, id_dtype
 from .tokenizer import Tokenizer, fingerprint, load_tokenizer, save_tokenizer
-from .words import Words, split_words
+from .words import Style, Words, split_words
 
 FORMAT = 1  # to be raised when the same source and settings come to other ids
 BATCH = 1 << 22  # characters encoded at a time
-
-T = TypeVar("T")
 
 
 def cache_folder() -> Path:
@@ -105,8 +105,8 @@ def _make(
     progress: bool,
 ) -> None:
     with atomic_folder(path) as folder:
-        texts = (piece.text for piece in source.read("train"))
-        tokenizer = make_tokenizer(_bar(texts, f"{source.name}: tokenizer", len, "B", progress))
+        pieces = _bar(source.read("train"), f"{source.name}: tokenizer", progress)
+        tokenizer = make_tokenizer(piece.text for piece in pieces)
         # As it will be read again: what is kept is what has made the ids.
         save_tokenizer(folder / "tokenizer.json", tokenizer)
         tokenizer = load_tokenizer(folder / "tokenizer.json")
@@ -116,53 +116,58 @@ def _make(
         write_json(folder / "corpus.json", told)
 
 
+@dataclass
+class _Entry:
+    """What the index has of a document."""
+
+    document: Document
+    tokens: int = 0
+    words: int = 0
+    bytes: int = 0
+
+
 def _write_split(
     folder: Path, split: str, source: Source, tokenizer: Tokenizer, progress: bool
 ) -> None:
-    dtype = id_dtype(len(tokenizer))
     counts = np.zeros(len(tokenizer), np.int64)
-    index: list[tuple[Document, list[int]]] = []  # with numbers of tokens, words, bytes
-    style = "blanks" if source.tokenised else "punctuation"
-    end = np.full(1, tokenizer.eos, dtype)
+    entries: list[_Entry] = []
+    style: Style = "blanks" if source.tokenised else "punctuation"
+    end = np.full(int(tokenizer.ends_documents), tokenizer.eos, np.uint32)
     with open(folder / f"{split}.ids", "wb") as file:
 
-        def write(ids: np.ndarray[Any, Any]) -> None:
+        def write(parts: list[NDArray[np.uint32]]) -> None:
+            ids = np.concatenate(parts)
             np.add(counts, np.bincount(ids, minlength=len(counts)), out=counts)
-            file.write(ids.astype(dtype).data)
-            index[-1][1][0] += len(ids)
+            file.write(ids.astype(id_dtype(len(tokenizer))).data)
 
-        pieces = _bar(
-            source.read(split), f"{source.name}: {split}", lambda p: len(p.text), "B", progress
-        )
+        pieces = _bar(source.read(split), f"{source.name}: {split}", progress)
         for batch in _batches(pieces):
+            parts = []
             for piece, ids in zip(batch, tokenizer.encode([p.text for p in batch]), strict=True):
                 if piece.document is not None:
-                    if index and tokenizer.ends_documents:
-                        write(end)
-                    index.append((piece.document, [0, 0, 0]))
-                write(ids)
-                words = len(ids) if isinstance(tokenizer, Words) else _count(piece.text, style)
-                index[-1][1][1] += words
-                index[-1][1][2] += len(piece.text.encode())
-        if not index:
-            raise ValueError(f"{source.name} has no text in its {split} split")
-        if tokenizer.ends_documents:
-            write(end)
-    numbers = np.array([numbers for _, numbers in index], np.int64)
-    documents = Documents(
-        np.append(0, numbers[:, 0].cumsum()),
-        np.array([document.key for document, _ in index], np.int64),
-        numbers[:, 1],
-        numbers[:, 2],
-        np.array([document.title for document, _ in index]),
-    )
-    documents.save(folder / f"{split}.documents.npz")
+                    if entries:
+                        parts.append(end)
+                    entries.append(_Entry(piece.document, len(end)))
+                parts.append(ids)
+                entry = entries[-1]
+                entry.tokens += len(ids)
+                # Words are counted in the same way whatever the tokens are.
+                is_word = isinstance(tokenizer, Words)
+                entry.words += len(ids) if is_word else len(split_words(piece.text, style))
+                entry.bytes += len(piece.text.encode())
+            write(parts)
+        write([end])
+    if not entries:
+        raise ValueError(f"{source.name} has no text in its {split} split")
+    Documents(
+        offsets=np.cumsum([0, *(entry.tokens for entry in entries)]),
+        keys=np.array([entry.document.key for entry in entries], np.int64),
+        words=np.array([entry.words for entry in entries]),
+        bytes=np.array([entry.bytes for entry in entries]),
+        titles=np.array([entry.document.title for entry in entries]),
+    ).save(folder / f"{split}.documents.npz")
     if split == "train":
         np.save(folder / "counts.npy", counts)
-
-
-def _count(text: str, style: Any) -> int:
-    return len(split_words(text, style))
 
 
 def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
@@ -178,11 +183,9 @@ def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
         yield batch
 
 
-def _bar(
-    items: Iterable[T], title: str, size: Callable[[T], int], unit: str, progress: bool
-) -> Iterator[T]:
-    """The same items under a bar of characters; how many there will be is not known."""
-    with tqdm(desc=title, unit=unit, unit_scale=True, disable=not progress) as bar:
-        for item in items:
-            yield item
-            bar.update(size(item))
+def _bar(pieces: Iterable[Piece], title: str, progress: bool) -> Iterator[Piece]:
+    """The same pieces under a bar of characters; how many there will be is not known."""
+    with tqdm(desc=title, unit=" characters", unit_scale=True, disable=not progress) as bar:
+        for piece in pieces:
+            yield piece
+            bar.update(len(piece.text))

@@ -219,6 +219,7 @@ def hub(monkeypatch):
 
 def test_hugging_face(hub):
     wikitext = open_corpus("wikitext-2", progress=False)
+    assert wikitext.name == "wikitext-2"
     assert wikitext.train.documents.titles.tolist() == ["One", "Two"]
     assert len(wikitext.train) == 6 + 4 + 8 and set(wikitext.splits) == {"train", "valid", "test"}
     books = open_corpus("hf:me/books", min_count=1, progress=False)

@@ -16,10 +16,10 @@ orders = st.sampled_from(["shuffled", "time", "given"])
 KEYS = [5, 2, 9, 2, 7, 1, 1, 3, 8]
 
 
-def plain_lanes(order, bounds):
+def plain_lanes(order, bounds, reset):
     """Each lane of an epoch as lists of inputs, targets and starts, token by token."""
     stream = [
-        (document[i - 1] if i else 0, token, i == 0)
+        (document[i - 1] if i else 0, token, reset and i == 0)
         for document in order
         for i, token in enumerate(document)
     ]
@@ -50,7 +50,9 @@ def test_batches_are_those_of_a_plain_loop(make_split, documents, order, batch_s
     total, count = len(split), len(documents)
     whole = data.draw(st.booleans()) and batch_size <= count and order != "shuffled"
     batch_size = min(batch_size, total)
-    lanes = Lanes(split, batch_size, length, seed=3, order=order, whole_documents=whole)
+    reset = data.draw(st.booleans())
+    options = {"order": order, "whole_documents": whole, "reset_documents": reset}
+    lanes = Lanes(split, batch_size, length, seed=3, **options)
     batches = iter(lanes)
     for epoch in range(2):
         permutation = range(count)
@@ -66,7 +68,7 @@ def test_batches_are_those_of_a_plain_loop(make_split, documents, order, batch_s
             assert begins.issuperset(bounds) and len(set(bounds)) == batch_size + 1
         else:
             bounds = [b * total // batch_size for b in range(batch_size + 1)]
-        assert found == plain_lanes(ordered, bounds)
+        assert found == plain_lanes(ordered, bounds, reset)
         # Nothing is lost, nothing comes twice.
         assert [one[1] for lane in found for one in lane] == list(chain.from_iterable(ordered))
     assert lanes.epoch == 1
