@@ -82,7 +82,8 @@ def split_articles(blocks: Iterable[str], name: str) -> Iterator[Piece]:
     for line, following in pairwise(chain(lines, ("\n",))):
         title = TITLE.fullmatch(line) if blank and not following.strip() else None
         if title:
-            if document is None or any(map(str.strip, held)):
+            # Blank lines before the first title are part of its article.
+            if held and (document is None or any(map(str.strip, held))):
                 yield Piece("".join(held), document)
                 held, size = [], 0
             document = Document(title[1], articles)
@@ -134,6 +135,8 @@ def _records(path: Path) -> Iterator[Piece]:
                 try:
                     record = json.loads(line)
                     text = record["text"]
+                    if not isinstance(text, str):
+                        raise TypeError
                 except (ValueError, KeyError, TypeError):
                     raise ValueError(
                         f"{path} must have a JSON object with a text on every line, line {number} "

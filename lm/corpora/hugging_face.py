@@ -45,7 +45,7 @@ def from_hugging_face(name: str, *, lines: bool = False, tokenised: bool = False
             # Rows of WikiText have their newline, but for blank ones.
             pieces = split_articles((f"{row['text'].rstrip(chr(10))}\n" for row in rows), name)
         else:
-            pieces = (record_piece(row, row["text"], i) for i, row in enumerate(rows))
+            pieces = (record_piece(row, row["text"] or "", i) for i, row in enumerate(rows))
         return close_documents(pieces)
 
     # Names of the states of a data set, made by `datasets` from what was downloaded.

@@ -87,6 +87,8 @@ def cut(pieces: Iterable[Piece], begin: int, end: int, *, whole_documents: bool)
     """The documents, or else the lines, that begin at characters from ``begin`` to ``end``."""
     position, inside, document = 0, False, None
     for piece in pieces:
+        if position >= end and (piece.document is not None or not whole_documents):
+            return
         text = piece.text
         if piece.document is not None:
             document = piece.document

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftwise.lm.corpora import documents
-from driftwise.lm.corpora.documents import read_documents, split_articles
+from driftwise.lm.corpora.documents import close_documents, read_documents, split_articles
 
 
 def whole(pieces):
@@ -32,7 +32,7 @@ def test_articles(lines, piece, blocks):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(documents, "PIECE", piece)
         text = ["".join(lines[i : i + blocks]) for i in range(0, len(lines), blocks)]
-        found = list(split_articles(text, "it"))
+        found = list(close_documents(split_articles(text, "it")))
     assert "".join(p.text for p in found) == "".join(lines)
     # By the definition: a title has a blank line, or nothing, before and behind it.
     padded = ["\n", *lines, "\n"]
@@ -112,7 +112,12 @@ def test_records(tmp_path):
         ("2", 1999, "d\n"),
         ("3", 3, "e\n"),
     ]
-    for bad in ('{"text": "a"}\n{"title": "b"}', '{"text": "a"}\nno json', '{"text": "a"}\n[1]'):
+    for bad in (
+        '{"text": "a"}\n{"title": "b"}',
+        '{"text": "a"}\nno json',
+        '{"text": "a"}\n[1]',
+        '{"text": "a"}\n{"text": 5}',
+    ):
         path.write_text(bad)
         with pytest.raises(ValueError, match=r"news\.jsonl must have a JSON obj.*, line 2 is"):
             list(read_documents(path))
