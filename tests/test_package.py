@@ -56,6 +56,7 @@ def test_the_ground_floors_work_without_gymnasium():
         "import driftwise, driftwise.memory, driftwise.tracking, driftwise.evaluation\n"
         "import torch\n"
         "print(driftwise.memory.SparseFastWeights(4)(torch.zeros(1, 2, 4))[0].shape)\n"
+        "import driftwise.lm.corpora\n"
         "from driftwise.envs import Glyphs, IIDStream\n"
         "stream = IIDStream(Glyphs(2, 2), train_drawings=1, test_drawings=1)\n"
         "print(stream.next_batch().images.shape)"
@@ -75,6 +76,8 @@ def test_imports_go_down_only(folder):
             assert not re.match(r"\s*(from|import) driftwise", line), f"{file.name}: {line}"
 
 
-def test_agents_import_no_scripts_or_benchmarks():
-    for file in (ROOT / "agents").rglob("*.py"):
-        assert not re.search(r"from \.+(scripts|benchmarks|lm)\b", file.read_text()), file.name
+@pytest.mark.parametrize(("folder", "other"), [("agents", "lm"), ("lm", "agents")])
+def test_agents_and_language_models_import_no_scripts_or_each_other(folder, other):
+    for file in (ROOT / folder).rglob("*.py"):
+        text = file.read_text()
+        assert not re.search(rf"from \.+(scripts|benchmarks|{other})\b", text), file.name

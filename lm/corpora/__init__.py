@@ -1,0 +1,32 @@
+"""Corpora: text as memory-mapped ids with a document index, and batches of contiguous lanes."""
+
+from .byte_pairs import BytePairs
+from .corpus import Corpus
+from .drifting import DriftingCorpus
+from .drifting_optimum import Optimum
+from .lanes import IGNORED, Batch, Lanes
+from .named import NAMED
+from .opening import open_corpus
+from .token_split import Documents, TokenSplit
+from .tokenizer import Tokenizer, fingerprint, load_tokenizer, save_tokenizer
+from .words import Words, split_words
+
+__all__ = [
+    "IGNORED",
+    "NAMED",
+    "Batch",
+    "BytePairs",
+    "Corpus",
+    "Documents",
+    "DriftingCorpus",
+    "Lanes",
+    "Optimum",
+    "TokenSplit",
+    "Tokenizer",
+    "Words",
+    "fingerprint",
+    "load_tokenizer",
+    "open_corpus",
+    "save_tokenizer",
+    "split_words",
+]
