@@ -1,0 +1,1 @@
+"""Language models that keep learning while they read."""
