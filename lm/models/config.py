@@ -109,8 +109,8 @@ class TransformerConfig:
     max_length: int = 1024
     """Longest sequence of one call, whose memory grows with its square."""
     embedding_size: int | None = None
-    """Width of embeddings and softmax; that of the residual stream by default. Where it differs, one
-    matrix leads to the first block and, transposed, back from the last."""
+    """Width of embeddings and softmax; that of the residual stream by default. Where it differs,
+    one matrix leads to the first block and, transposed, back from the last."""
     softmax: SoftmaxConfig = field(default_factory=lambda: SoftmaxConfig(logit_cap=30.0))
     """The softmax, and whether it is tied to the embedding."""
     dropout: DropoutConfig = field(default_factory=DropoutConfig)

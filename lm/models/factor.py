@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -18,9 +19,8 @@ class TiedProjection(nn.Module):
         super().__init__()
         self.weight: nn.Parameter | None = None
         if embedding_size != hidden_size:
-            weight = nn.Linear(embedding_size, hidden_size, bias=False).weight
-            nn.init.normal_(weight, std=max(embedding_size, hidden_size) ** -0.5)
-            self.weight = weight
+            scale = max(embedding_size, hidden_size) ** -0.5
+            self.weight = nn.Parameter(torch.randn(hidden_size, embedding_size) * scale)
 
     def up(self, x: Tensor) -> Tensor:
         """(..., embedding) to (..., hidden)."""

@@ -64,8 +64,8 @@ def flops_per_token(
         vocab_size: V.
         length: T, positions in one call.
         carried: Whether a state comes in that is full.
-        tail_shares: Share of the positions with their target in each cluster of an adaptive softmax;
-            its capacities where None, which is more than there are.
+        tail_shares: Share of the positions with their target in each cluster of an adaptive
+            softmax; its capacities where None, which is more than there are.
 
     Raises:
         ValueError: ``length`` is below 1, there is not one share for each cluster, or the

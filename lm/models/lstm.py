@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 
@@ -12,7 +12,7 @@ from .config import LSTMConfig
 from .dropout import locked_dropout, word_dropout
 from .factor import TiedProjection
 from .language_model import LanguageModel
-from .sparse_layer import sparse_layers
+from .sparse_layer import initial_states, sparse_layers
 
 
 class LSTMModelState(NamedTuple):
@@ -50,8 +50,8 @@ class LSTMLanguageModel(LanguageModel):
     def initial_state(self, batch_size: int) -> LSTMModelState:
         """Zeros, and the learned initial weights of sparse layers."""
         return LSTMModelState(
-            tuple(layer.initial_state(batch_size) for layer in self.layers),
-            tuple(layer.memory.initial_state(batch_size) for layer in self.sparse),
+            tuple(cast(LSTM, layer).initial_state(batch_size) for layer in self.layers),
+            initial_states(self.sparse, batch_size),
         )
 
     def _run(

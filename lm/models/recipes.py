@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from ..losses import SoftmaxConfig
-from .config import DropoutConfig, LSTMConfig, ModelConfig, TransformerConfig
+from .config import DropoutConfig, LSTMConfig, ModelConfig
 
 
 def rae_lstm() -> LSTMConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -46,3 +47,8 @@ def sparse_layers(
     numbers = [after.index(layer) if layer in after else None for layer in range(num_layers)]
     made = [] if config is None else [SparseLayer(size, config) for _ in after]
     return numbers, nn.ModuleList(made)
+
+
+def initial_states(layers: nn.ModuleList, batch_size: int) -> tuple[FastWeightState, ...]:
+    """The initial state of every sparse layer."""
+    return tuple(cast(SparseLayer, layer).memory.initial_state(batch_size) for layer in layers)

@@ -15,7 +15,7 @@ from .config import TransformerConfig
 from .dropout import locked_dropout, word_dropout
 from .factor import TiedProjection
 from .language_model import LanguageModel
-from .sparse_layer import sparse_layers
+from .sparse_layer import initial_states, sparse_layers
 
 Table = tuple[Tensor, Tensor]
 
@@ -70,12 +70,12 @@ class TransformerLanguageModel(LanguageModel):
 
     def initial_state(self, batch_size: int) -> TransformerState:
         """Nothing that may be seen, and the learned initial weights of sparse layers."""
-        like = self.blocks[0].query.weight
+        like = next(self.blocks.parameters())
         nothing = like.new_zeros(batch_size, self.num_heads, self.window, self.head_size)
         return TransformerState(
             tuple(KeyValues(nothing.clone(), nothing.clone()) for _ in self.blocks),
             torch.zeros(batch_size, self.window, dtype=torch.bool, device=like.device),
-            tuple(layer.memory.initial_state(batch_size) for layer in self.sparse),
+            initial_states(self.sparse, batch_size),
         )
 
     def _run(
