@@ -269,9 +269,9 @@ def test_bad_input_is_named() -> None:
         AdaptiveSoftmax(D, V, (10, 10))
     with pytest.raises(ValueError, match=r"cutoffs must increase .* got \(30,\)"):
         AdaptiveSoftmax(D, V, (V,))
-    with pytest.raises(ValueError, match="capacities must be one share .* for each of 2 clusters"):
+    with pytest.raises(ValueError, match=r"capacities must be one share .* for each of 2 clusters"):
         AdaptiveSoftmax(D, V, (6, 14), capacities=(0.5,))
-    with pytest.raises(ValueError, match="div_value must be at least 1, got 0.5"):
+    with pytest.raises(ValueError, match=r"div_value must be at least 1, got 0\.5"):
         AdaptiveSoftmax(D, V, (6,), div_value=0.5)
     with pytest.raises(ValueError, match="logit_cap must be above 0, got 0"):
         FullSoftmax(D, V, logit_cap=0)
