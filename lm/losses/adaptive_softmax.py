@@ -120,6 +120,12 @@ class AdaptiveSoftmax(SoftmaxHead):
         sizes = [high - low for low, high in itertools.pairwise(edges)]
         return max(sizes[0] + len(self.cutoffs), *sizes[1:])
 
+    @property
+    def row_weights(self) -> list[Tensor]:
+        """Those of the shortlist, of the clusters, and of the words in each."""
+        tails = [tail.weight for _, tail, _ in self._clusters()]
+        return [self.shortlist.weight, self.clusters.weight, *tails]
+
     def _losses(self, hidden: Tensor, targets: Tensor, static: bool) -> Tensor:
         cluster = self._cluster_of(targets)
         first = torch.where(cluster == 0, targets, self.cutoffs[0] - 1 + cluster)

@@ -55,6 +55,11 @@ class FullSoftmax(SoftmaxHead):
         """V."""
         return self.vocab_size
 
+    @property
+    def row_weights(self) -> list[Tensor]:
+        """Those of the words."""
+        return [self.rows.weight]
+
     def _log_probs(self, hidden: Tensor) -> Tensor:
         return self.logits(hidden).log_softmax(-1)
 

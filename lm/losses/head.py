@@ -59,6 +59,11 @@ class SoftmaxHead(nn.Module, ABC):
     def logits_per_position(self) -> int:
         """Logits that :meth:`forward` makes for one position."""
 
+    @property
+    @abstractmethod
+    def row_weights(self) -> list[Tensor]:
+        """All rows, as matrices of (number, width)."""
+
     @abstractmethod
     def _log_probs(self, hidden: Tensor) -> Tensor: ...
 

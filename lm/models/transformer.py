@@ -64,6 +64,11 @@ class TransformerLanguageModel(LanguageModel):
             Block(config.hidden_size, config.num_heads, config.window, config.dropout.hidden)
             for _ in range(config.num_layers)
         )
+        # New blocks add nothing, so that a new model would predict the very word that it reads if
+        # its row were as long as elsewhere. As an embedding it is normalised: any length will do.
+        with torch.no_grad():
+            for rows in self.head.row_weights:
+                rows.mul_(rows.shape[1] ** -0.5)
         self.sparse_after, self.sparse = sparse_layers(
             config.sparse_layers, config.hidden_size, config.num_layers
         )
