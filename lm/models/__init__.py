@@ -14,12 +14,11 @@ from .fast_block import FastBlockLanguageModel, FastBlockState
 from .flops import ModelFlops, flops_per_token
 from .language_model import LanguageModel
 from .lstm import LSTMLanguageModel, LSTMModelState
-from .recipes import RECIPES
+from .recipes import rae_lstm, small_lstm, small_transformer
 from .sampling import sample
 from .transformer import KeyValues, TransformerLanguageModel, TransformerState
 
 __all__ = [
-    "RECIPES",
     "DropoutConfig",
     "FastBlockConfig",
     "FastBlockLanguageModel",
@@ -39,5 +38,8 @@ __all__ = [
     "config_from_dict",
     "count_parameters",
     "flops_per_token",
+    "rae_lstm",
     "sample",
+    "small_lstm",
+    "small_transformer",
 ]

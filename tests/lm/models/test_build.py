@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -9,16 +10,19 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from driftwise.lm.losses import HebbianConfig, SoftmaxConfig
 from driftwise.lm.models import (
-    RECIPES,
     DropoutConfig,
     FastBlockConfig,
     LSTMConfig,
+    ModelConfig,
     SparseLayersConfig,
     TransformerConfig,
     build_model,
     config_from_dict,
     count_parameters,
     flops_per_token,
+    rae_lstm,
+    small_lstm,
+    small_transformer,
 )
 from driftwise.memory import without_kernels
 
@@ -27,18 +31,16 @@ V = 50
 
 def test_the_model_of_rae_et_al_has_their_172_million_parameters() -> None:
     with torch.device("meta"):
-        model = build_model(RECIPES["rae-lstm"](), 267_735)
+        model = build_model(rae_lstm(), 267_735)
     lstm = 4 * 2048 * (2048 + 2048 + 2)
     assert count_parameters(model) == 267_735 * 512 + 512 * 2048 + lstm == 171_699_712
     # 345 million operations a word, as the MicroNet challenge counts it (a multiply-add is two).
-    assert flops_per_token(RECIPES["rae-lstm"](), 267_735, 100).forward == pytest.approx(
-        345e6, rel=0.01
-    )
+    assert flops_per_token(rae_lstm(), 267_735, 100).forward == pytest.approx(345e6, rel=0.01)
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_recipes_survive_json(name: str) -> None:
-    config = RECIPES[name]()
+@pytest.mark.parametrize("recipe", [small_lstm, small_transformer, rae_lstm])
+def test_recipes_survive_json(recipe: Callable[[], ModelConfig]) -> None:
+    config = recipe()
     assert config_from_dict(json.loads(json.dumps(dataclasses.asdict(config)))) == config
 
 

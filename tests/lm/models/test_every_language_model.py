@@ -215,6 +215,27 @@ def test_every_parameter_learns(name: str) -> None:
     assert losses[-1] < losses[0] - 0.3
 
 
+@each_model
+def test_half_precision_loses_only_precision(name: str) -> None:
+    """Under autocast, in pieces with the state carried; gradients too."""
+    model, (inputs, starts) = make(name).float(), text(2, 8, 0.1)
+
+    def run() -> tuple[Tensor, list[Tensor]]:
+        first, state = model(inputs[:, :5], None, starts[:, :5])
+        second, _ = model(inputs[:, 5:], state, starts[:, 5:])
+        hidden = torch.cat((first, second), 1)
+        loss = model.head.loss(hidden, inputs).mean()
+        return hidden, list(torch.autograd.grad(loss, list(model.parameters())))
+
+    exact, exact_gradients = run()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found, gradients = run()
+    assert (found.float() - exact).norm() < 0.1 * exact.norm()
+    assert all(part.dtype == torch.float32 for part in gradients)
+    error = sum((a - b).square().sum() for a, b in zip(gradients, exact_gradients, strict=True))
+    assert error.sqrt() < 0.2 * sum(g.square().sum() for g in exact_gradients).sqrt()
+
+
 @pytest.mark.parametrize("name", ["lstm", "transformer"])
 def test_dropout_is_of_training_alone(name: str) -> None:
     config = CONFIGS[name]

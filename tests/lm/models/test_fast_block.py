@@ -92,6 +92,28 @@ def test_the_softmax_is_shared_and_copies_keep_it_so() -> None:
     assert not any(name.startswith("layer.head") for name in model.state_dict())
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+def test_it_learns_through_a_softmax_in_chunks(name: str) -> None:
+    """Values and second-order gradients, and both modes without gradients."""
+    model, ids = make(name), torch.randint(V, (2, 8))
+    chunked = copy.deepcopy(model)
+    chunked.head.max_logits = 2 * V
+
+    def outcome(model: torch.nn.Module) -> list[Tensor]:
+        _, state = model(ids)
+        hidden, _ = model(ids, state)
+        loss = model.head.loss(hidden, ids).sum()
+        return [hidden, *torch.autograd.grad(loss, list(model.parameters()))]
+
+    expected = outcome(model)
+    for a, b in zip(outcome(chunked), expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            found, _ = chunked(ids, chunked(ids)[1])
+        torch.testing.assert_close(found, expected[0], rtol=1e-9, atol=1e-11)
+
+
 def test_training_reaches_step_sizes_through_a_carried_state() -> None:
     def gradient(ids: Tensor, state: object) -> Tensor:
         hidden, after = model(ids, state)
