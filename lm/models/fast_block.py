@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...memory import BlockParameters, FastWeightLayer, State, where_rows
+from ..losses import SoftmaxHead
 from .config import FastBlockConfig
 from .language_model import LanguageModel
 
@@ -47,7 +48,7 @@ class FastBlockLanguageModel(LanguageModel):
     """
 
     def __init__(self, body: LanguageModel, config: FastBlockConfig) -> None:
-        super().__init__(body.head, body.max_length)
+        super().__init__(body.max_length)
         self.body = body
         self.layer = FastWeightLayer(
             body.hidden_size,
@@ -59,6 +60,11 @@ class FastBlockLanguageModel(LanguageModel):
             second_order=config.second_order,
             residual=config.residual,
         )
+
+    @property
+    def head(self) -> SoftmaxHead:  # type: ignore[override]
+        """That of the body, and registered there alone: a checkpoint has every tensor once."""
+        return self.body.head
 
     def initial_state(self, batch_size: int) -> FastBlockState:
         """The body's, gradient sums of zero, and no position that waits."""

@@ -32,19 +32,18 @@ class LanguageModel(nn.Module, ABC):
     Dropout, in training mode, is drawn anew in every call.
 
     Args:
-        head: The softmax, of the width of the hidden vectors.
         max_length: Longest sequence of one call; None where there is no limit.
 
     Attributes:
-        head: As given; ``head.loss(hidden, targets)`` and ``head.log_probs(hidden)``.
+        head: The softmax, of the width of the hidden vectors: ``head.loss(hidden, targets)`` and
+            ``head.log_probs(hidden)``. A subclass makes it.
         max_length: As given.
     """
 
     head: SoftmaxHead
 
-    def __init__(self, head: SoftmaxHead, max_length: int | None = None) -> None:
+    def __init__(self, max_length: int | None = None) -> None:
         super().__init__()
-        self.head = head
         self.max_length = max_length
         # The structure and shapes of an initial state, made when the first state is checked.
         self._state_like: State = None

@@ -34,7 +34,8 @@ class LSTMLanguageModel(LanguageModel):
     """
 
     def __init__(self, config: LSTMConfig, vocab_size: int) -> None:
-        super().__init__(make_softmax(config.softmax, config.embedding_size, vocab_size))
+        super().__init__()
+        self.head = make_softmax(config.softmax, config.embedding_size, vocab_size)
         self.dropout = config.dropout
         self.embedding = None
         if not config.softmax.tied:

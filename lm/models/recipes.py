@@ -1,7 +1,7 @@
 """Models as plain functions that return their configuration.
 
-Sizes and speeds are over the 10,000 words of the Penn Treebank (PTB); speeds are of training, in 32 rows
-of 64 words, per second of one core of an AMD EPYC (Turin). Settings to train them with are in
+Sizes and speeds are over the 10,000 words of the Penn Treebank (PTB); speeds are of training, in 32
+rows of 64 words, per second of one core of an AMD EPYC (Turin). Settings to train them with are in
 docs/language_models.md.
 """
 

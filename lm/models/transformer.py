@@ -55,7 +55,8 @@ class TransformerLanguageModel(LanguageModel):
 
     def __init__(self, config: TransformerConfig, vocab_size: int) -> None:
         size = config.hidden_size if config.embedding_size is None else config.embedding_size
-        super().__init__(make_softmax(config.softmax, size, vocab_size), config.max_length)
+        super().__init__(config.max_length)
+        self.head = make_softmax(config.softmax, size, vocab_size)
         self.dropout, self.window = config.dropout, config.window
         self.num_heads, self.head_size = config.num_heads, config.hidden_size // config.num_heads
         self.embedding = None if config.softmax.tied else nn.Embedding(vocab_size, size)

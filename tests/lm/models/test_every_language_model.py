@@ -191,6 +191,8 @@ def test_states_are_plain_trees(name: str) -> None:
     assert torch.equal(found, expected)
     found, _ = model(inputs[1:], select_rows(state, slice(1, None)), starts[1:])
     torch.testing.assert_close(found, expected[1:], rtol=1e-11, atol=1e-11)
+    stored = model.state_dict().values()
+    assert len({part.data_ptr() for part in stored}) == len(stored)  # safetensors wants no shared
     other = build_model(CONFIGS[name], V).double()
     other.load_state_dict(model.state_dict())
     assert torch.equal(other(inputs, state, starts)[0], expected)
