@@ -75,6 +75,9 @@ def test_imports_go_down_only(folder):
             assert not re.match(r"\s*(from|import) driftwise", line), f"{file.name}: {line}"
 
 
-def test_agents_import_no_scripts_or_benchmarks():
-    for file in (ROOT / "agents").rglob("*.py"):
-        assert not re.search(r"from \.+(scripts|benchmarks|lm)\b", file.read_text()), file.name
+@pytest.mark.parametrize(("folder", "other"), [("agents", "lm"), ("lm", "agents")])
+def test_agents_and_language_models_import_neither_scripts_nor_one_another(folder, other):
+    for file in (ROOT / folder).rglob("*.py"):
+        assert not re.search(rf"from \.+(scripts|benchmarks|{other})\b", file.read_text()), (
+            file.name
+        )

@@ -34,8 +34,8 @@ class AdaptiveSoftmax(SoftmaxHead):
     positions (``capacities``), and if more of them come, all are computed for that cluster, inside
     the same graph. No target is ever dropped.
 
-    With ``hebbian``, words memorise activations in their own cluster's width, that is P_k h; the
-    rows of the clusters themselves are left to the gradient.
+    With ``hebbian``, words memorise activations in their own cluster's width: P_k h, with P_k as it
+    is after the optimiser's step. The rows of the clusters themselves are left to the gradient.
 
     Args:
         hidden_size: D.

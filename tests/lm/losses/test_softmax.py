@@ -99,6 +99,14 @@ def test_the_adaptive_softmax_is_that_of_torch() -> None:
         torch.testing.assert_close(a, b)
 
 
+def test_clusters_without_targets_get_gradients_of_zero() -> None:
+    """Not None, which would leave a process of a data-parallel job waiting for it."""
+    head, (hidden, targets) = make("adaptive"), examples(10)
+    head.loss(hidden, targets % 6).sum().backward()
+    for part in (*head.projections.parameters(), *head.tails.parameters()):
+        assert part.grad is not None and not part.grad.any()
+
+
 def test_adaptive_inputs_are_rows_through_their_projection() -> None:
     head = make("adaptive")
     ids = torch.arange(V).view(2, 15)
