@@ -1,0 +1,37 @@
+"""From a configuration to a softmax."""
+
+from .adaptive_softmax import AdaptiveSoftmax
+from .config import SoftmaxConfig
+from .full_softmax import FullSoftmax
+from .head import SoftmaxHead
+
+
+def make_softmax(config: SoftmaxConfig, hidden_size: int, vocab_size: int) -> SoftmaxHead:
+    """The softmax that ``config`` describes.
+
+    Raises:
+        ValueError: A field is out of range, or of no use with the others.
+    """
+    if not config.cutoffs:
+        if config.capacities:
+            raise ValueError("capacities are for an adaptive softmax: give cutoffs too")
+        return FullSoftmax(
+            hidden_size,
+            vocab_size,
+            bias=config.bias,
+            hebbian=config.hebbian,
+            logit_cap=config.logit_cap,
+            max_logits=config.max_logits,
+        )
+    if config.bias:
+        raise ValueError("bias must be False with cutoffs: an adaptive softmax has none")
+    return AdaptiveSoftmax(
+        hidden_size,
+        vocab_size,
+        config.cutoffs,
+        div_value=config.div_value,
+        capacities=config.capacities,
+        hebbian=config.hebbian,
+        logit_cap=config.logit_cap,
+        max_logits=config.max_logits,
+    )

@@ -1,0 +1,130 @@
+"""What a model costs in multiplications and additions, as a formula."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from ...memory import SparseFastWeights, fast_weight_flops
+from ..losses import AdaptiveSoftmax, SoftmaxHead
+from .build import build_model
+from .config import ModelConfig
+from .fast_block import FastBlockLanguageModel
+from .language_model import LanguageModel
+from .transformer import TransformerLanguageModel
+
+
+class ModelFlops(NamedTuple):
+    """Floating point operations of one position, forward, a multiply-add being two.
+
+    Matrix products are counted, elementwise operations are not. Training is taken to cost three
+    times as much: each product has two in the backward pass, by its input and by its weight.
+
+    Attributes:
+        body: Products with the weights of embeddings, layers and sparse layers.
+        attention: Scores and weighted sums over the positions seen, on average.
+        memories: Writes and reads of sparse fast weights, slot by slot.
+        block: The adaptive block without the softmax (:func:`driftwise.memory.fast_weight_flops`).
+        head: The softmax: once, or three times with an adaptive block (slow loss, its gradient, and
+            the loss of the prediction).
+    """
+
+    body: float
+    attention: float
+    memories: float
+    block: float
+    head: float
+
+    @property
+    def forward(self) -> float:
+        """All of it."""
+        return sum(self)
+
+    @property
+    def training(self) -> float:
+        """Forward and backward."""
+        return 3.0 * sum(self)
+
+
+def flops_per_token(
+    config: ModelConfig,
+    vocab_size: int,
+    length: int,
+    *,
+    carried: bool = True,
+    tail_shares: Sequence[float] | None = None,
+) -> ModelFlops:
+    """Count the matrix products of a model, as an average over the positions of a sequence.
+
+    Args:
+        config: The model.
+        vocab_size: V.
+        length: T, positions in one call.
+        carried: Whether a state comes in that is full.
+        tail_shares: Share of the positions with their target in each cluster of an adaptive
+            softmax; its capacities where None, which is more than there are.
+
+    Raises:
+        ValueError: ``length`` is below 1, there is not one share for each cluster, or the
+            configuration is unusable.
+    """
+    if length < 1:
+        raise ValueError(f"length must be at least 1, got {length}")
+    with torch.device("meta"):
+        model = build_model(config, vocab_size)
+    head = _head(model.head, tail_shares)
+    block = 0.0
+    body: LanguageModel = model
+    if isinstance(model, FastBlockLanguageModel):
+        body = model.body
+        block = fast_weight_flops(model.layer, length, carried=carried).total
+        head *= 3.0
+    memories = [part for part in body.modules() if isinstance(part, SparseFastWeights)]
+    return ModelFlops(
+        body=_body(body),
+        attention=_attention(body, length, carried),
+        memories=sum(
+            6.0 * part.num_heads * part.top_k * part.key_size * part.value_size for part in memories
+        ),
+        block=block,
+        head=head,
+    )
+
+
+def _body(body: LanguageModel) -> float:
+    """Two for each weight of a matrix, the tied projection and those of adaptive inputs twice."""
+    tables = {id(parameter) for parameter in body.head.parameters()}
+    if isinstance(body.embedding, nn.Embedding):
+        tables.add(id(body.embedding.weight))
+    matrices = [p for p in body.parameters() if p.ndim == 2 and id(p) not in tables]
+    total = 2.0 * sum(p.numel() for p in matrices)
+    projection = body.get_submodule("projection").weight
+    if isinstance(projection, nn.Parameter):
+        total += 2.0 * projection.numel()
+    if body.embedding is None and isinstance(body.head, AdaptiveSoftmax):
+        total += 2.0 * sum(p.numel() for p in body.head.projections.parameters())
+    return total
+
+
+def _attention(body: LanguageModel, length: int, carried: bool) -> float:
+    if not isinstance(body, TransformerLanguageModel):
+        return 0.0
+    full = body.window + 1
+    seen = full if carried else sum(min(t + 1, full) for t in range(length)) / length
+    return 4.0 * seen * body.num_heads * body.head_size * len(body.blocks)
+
+
+def _head(head: SoftmaxHead, tail_shares: Sequence[float] | None) -> float:
+    if not isinstance(head, AdaptiveSoftmax):
+        return 2.0 * head.hidden_size * head.vocab_size
+    shares = head.capacities if tail_shares is None else tail_shares
+    if len(shares) != len(head.cutoffs):
+        raise ValueError(f"tail_shares must be {len(head.cutoffs)} numbers, got {len(shares)}")
+    total = 2.0 * head.hidden_size * (head.cutoffs[0] + len(head.cutoffs))
+    for share, tail, projection in zip(shares, head.tails, head.projections, strict=True):
+        weights = (*projection.parameters(), *tail.parameters())
+        total += 2.0 * share * sum(p.numel() for p in weights)
+    return total
