@@ -30,7 +30,7 @@ class Sparsity(NamedTuple):
 
     Attributes:
         tensors: by the name of the tensor.
-        layers: by the name of the module that has the tensors, ``""`` for the outermost.
+        layers: by the name of the module that they are in.
         total: of all of them.
     """
 
@@ -192,17 +192,19 @@ class UpdateMask(ParameterRule):
         """Where each tensor may change: bool tensors by name, of the shapes of the step sizes."""
         return {name: size != 0 for name, size in self(noise).items()}
 
-    def sparsity(self, noise: Tensor | None = None) -> Sparsity:
+    def sparsity(self, noise: Tensor | None = None, *, depth: int | None = None) -> Sparsity:
         """The share of closed entries, by tensor, by layer and in all; 0 is a dense mask.
 
         Args:
             noise: as in :meth:`forward`; of several tasks, the mean over them is taken.
+            depth: take modules of so many levels together, such as 1 for the blocks of a network;
+                by default, a layer is what has the tensors itself.
         """
         closed = {name: 1 - s.double().mean().item() for name, s in self.support(noise).items()}
         counts = {name: math.prod(shape) for name, shape in self.shapes.items()}
         layers: dict[str, list[str]] = {}
         for name in closed:
-            layers.setdefault(name.rpartition(".")[0], []).append(name)
+            layers.setdefault(".".join(name.split(".")[:-1][:depth]), []).append(name)
 
         def share(names: Collection[str]) -> float:
             return sum(closed[n] * counts[n] for n in names) / sum(counts[n] for n in names)

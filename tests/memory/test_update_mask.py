@@ -54,6 +54,9 @@ def test_closed_rates_and_their_gradients():
     count = sum(p.numel() for p in net.parameters())
     assert report.total == pytest.approx(3 / count)
     assert set(report.layers) == {"0", "2", "3"}
+    nested = UpdateMask(nn.Sequential(net, nn.Linear(2, 2)), sparsity=1.0)
+    assert set(nested.sparsity().layers) == {"0.0", "0.2", "0.3", "1"}
+    assert nested.sparsity(depth=1).layers == {"0": 1.0, "1": 1.0}
 
 
 def test_at_zero_a_logit_is_open():
