@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from .contract import check_sizes
-from .functional import Parameters, check_parameters
+from .functional import Parameters
+from .initial_masks import chosen_parameters, logit_bound, shares_by_name, shifted_logits
 from .parameter_rule import ParameterRule
 
 KINDS = ("sparse", "relu", "dense", "per_parameter", "generated")
@@ -108,8 +109,8 @@ class UpdateMask(ParameterRule):
         if logit_scale is not None and not logit_scale > 0:
             raise ValueError(f"logit_scale must be above 0, got {logit_scale}")
         check_sizes(noise_size=noise_size)
-        chosen = _chosen(module, tensors)
-        shares = _shares(sparsity, chosen)
+        chosen = chosen_parameters(module, tensors)
+        shares = shares_by_name(sparsity, chosen)
         self.kind, self.inner_lr = kind, float(inner_lr)
         self.shapes = {name: tuple(p.shape) for name, p in chosen.items()}
         self.noise_size = noise_size if kind == "generated" else 0
@@ -124,15 +125,15 @@ class UpdateMask(ParameterRule):
             if kind in ("relu", "per_parameter"):
                 self.rates[_key(name)] = nn.Parameter(torch.full_like(p, inner_lr))
             elif kind in ("sparse", "generated"):
-                bound = _bound(p, logit_scale)
-                self.logits[_key(name)] = nn.Parameter(_shifted_logits(p, bound, shares[name]))
+                bound = logit_bound(p, logit_scale)
+                self.logits[_key(name)] = nn.Parameter(shifted_logits(p, bound, shares[name]))
         if kind == "generated":
             most = min(max(p.ndim for p in chosen.values()), 3)
             self._generated = [name for name, p in chosen.items() if p.ndim >= most]
             rows = [
                 # As spread, over the noise, as the logits are over the entries.
                 torch.empty(p.numel(), noise_size, dtype=p.dtype, device=p.device).uniform_(-1, 1)
-                * (_bound(p, logit_scale) * noise_size**-0.5)
+                * (logit_bound(p, logit_scale) * noise_size**-0.5)
                 for p in map(chosen.__getitem__, self._generated)
             ]
             self.noise_map = nn.Parameter(torch.cat(rows))  # (entries, noise_size)
@@ -330,50 +331,3 @@ def _key(name: str) -> str:
 def _name(key: str) -> str:
     """The name of a tensor from its key in a state: ``logits.body/0/weight``."""
     return key.rpartition(".")[2].replace("/", ".")
-
-
-def _chosen(module: nn.Module, tensors: Collection[str] | None) -> Parameters:
-    """The parameters that may change, by name."""
-    parameters = check_parameters(module)
-    if tensors is None:
-        return parameters
-    for name in tensors:
-        if name not in parameters:
-            raise ValueError(f"tensors: {name!r} is not one of {', '.join(parameters)}")
-    if not tensors:
-        raise ValueError("tensors must name at least one parameter, got none")
-    return {name: p for name, p in parameters.items() if name in tensors}
-
-
-def _shares(sparsity: float | Mapping[str, float], chosen: Parameters) -> dict[str, float]:
-    """The initial sparsity of each tensor."""
-    if isinstance(sparsity, Mapping):
-        if different := sorted(set(chosen).symmetric_difference(sparsity)):
-            raise ValueError(
-                f"sparsity must name every tensor of the mask and no other, but {different[0]!r} "
-                f"is {'missing' if different[0] in chosen else 'not one of them'}"
-            )
-        shares = dict(sparsity)
-    else:
-        shares = dict.fromkeys(chosen, sparsity)
-    for name, share in shares.items():
-        if not 0 <= share <= 1:
-            raise ValueError(f"sparsity must be from 0 to 1, got {share} for {name!r}")
-    return shares
-
-
-def _bound(p: Tensor, logit_scale: float | None) -> float:
-    if logit_scale is not None:
-        return logit_scale
-    return math.sqrt(6 / (p.numel() / p.shape[0])) if p.ndim > 1 else 0.5
-
-
-def _shifted_logits(p: Tensor, bound: float, share: float) -> Tensor:
-    """Uniform logits, shifted so that this share of them, to the nearest entry, lies below 0."""
-    logits = torch.empty_like(p).uniform_(-bound, bound)
-    ordered = logits.flatten().sort().values
-    margin = bound / len(ordered)  # half of the mean distance
-    below = round(share * len(ordered))
-    low = ordered[below - 1] if below else ordered[0] - margin
-    high = ordered[below] if below < len(ordered) else ordered[-1] + margin
-    return logits - (low + high) / 2

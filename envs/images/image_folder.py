@@ -13,8 +13,8 @@ from .image_set import ImageSet
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 LAYOUT = (
-    "It must have the folders train and test (val, if there is one, is not read), in each one "
-    "folder for every class, and therein its images: train/n01532829/1.jpg. For mini-ImageNet "
+    "A folder must have the folders train and test (val, if there is one, is not read), in each "
+    "one folder for every class, and therein its images: train/n01532829/1.jpg. For mini-ImageNet "
     "(64 classes to train, 20 to test) and CIFAR-FS (the same) sort the images of ImageNet and "
     "CIFAR-100 by the published lists of classes (Ravi & Larochelle 2017, Bertinetto et al. 2019)."
 )

@@ -44,7 +44,9 @@ def test_grey_images_and_other_shapes(root: Path) -> None:
 
 
 def test_other_layouts_and_broken_images(root: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no folder .*train\. It must have the folders"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no folder .*train\. A folder must have the folders"
+    ):
         ImageFolder(root / "train")
     with pytest.raises(ValueError, match=r"class .*train/a has 2 images, but at least 3 are"):
         ImageFolder(root, least=3)
