@@ -53,9 +53,10 @@ def inner_step(
             experiment; faster than a loop where the tensors are small (see docs/masks.md).
 
     Raises:
-        ValueError: ``step_sizes`` are the number 0, or name a tensor that is not there.
+        ValueError: ``step_sizes`` are the number 0, name a tensor that is not there, or
+            have another shape than theirs.
     """
-    sizes = _named(step_sizes, parameters)
+    sizes = _named(step_sizes, parameters, vmapped)
     through = not first_order and torch.is_grad_enabled()
     start = dict(parameters) if through else {n: p.detach() for n, p in parameters.items()}
     moving = {name: start[name] for name in sizes}
@@ -150,7 +151,9 @@ def check_finite(parameters: Mapping[str, Tensor], when: str, *, vmapped: bool =
     for name, p in parameters.items():
         bad = ~p.isfinite()
         if bad.any():
-            task = f" of task {int(bad.flatten(1).any(1).nonzero()[0])}" if vmapped else ""
+            task = (
+                f" of task {int(bad.reshape(len(bad), -1).any(1).nonzero()[0])}" if vmapped else ""
+            )
             what = "NaN" if p.isnan().any() else "infinite"
             raise FloatingPointError(
                 f"{name!r}{task} became {what} {when}: a smaller inner_lr may help"
@@ -167,13 +170,21 @@ def _finite(parameters: Mapping[str, Tensor]) -> bool:
     return bool(torch.stack([p.isfinite().all() for p in parameters.values()]).all())
 
 
-def _named(step_sizes: StepSizes, parameters: Mapping[str, Tensor]) -> Mapping[str, Any]:
+def _named(
+    step_sizes: StepSizes, parameters: Mapping[str, Tensor], vmapped: bool
+) -> Mapping[str, Any]:
     """Step sizes by name."""
     if not isinstance(step_sizes, Mapping):
         if not (step_sizes > 0 and math.isfinite(step_sizes)):
             raise ValueError(f"step_sizes must be above 0, got {step_sizes}")
         return dict.fromkeys(parameters, step_sizes)
-    for name in step_sizes:
+    for name, size in step_sizes.items():
         if name not in parameters:
             raise ValueError(f"step_sizes: {name!r} is not one of {', '.join(parameters)}")
+        shape = parameters[name].shape
+        if size.shape != shape and not (vmapped and size.shape == shape[1:]):
+            raise ValueError(
+                f"step_sizes must have {name!r} of shape {tuple(shape[int(vmapped) :])}, "
+                f"got {tuple(size.shape)}"
+            )
     return step_sizes

@@ -14,8 +14,8 @@ class PlainNorms(TorchFunctionMode):
     """Batch, instance and layer norms without their gain and bias, which are applied afterwards.
 
     Where gain and bias have a dimension that ``vmap`` runs over, the derivative of the gradient of
-    ``F.batch_norm``, ``F.instance_norm`` and ``F.layer_norm`` is silently wrong (torch 2.9 to 2.15;
-    not that of ``F.group_norm``, and never the gradient itself). Taken apart, they are right.
+    ``F.batch_norm``, ``F.instance_norm`` and ``F.layer_norm`` is silently wrong (seen in torch
+    2.15; not that of ``F.group_norm``, and not the gradient itself). Taken apart, they are right.
     """
 
     def __torch_function__(

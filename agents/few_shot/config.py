@@ -78,7 +78,8 @@ class FewShotConfig:
     """Episodes of each test at the end. May be another when a run goes on."""
 
     vmapped: bool | None = None
-    """Adapt to all tasks of an update at once; by default only on a GPU, where it is faster."""
+    """Adapt to all tasks of an update at once: by default on a GPU only, as it is slower on a
+    CPU."""
     checkpoint_every: int = 200
     """Updates between checkpoints."""
     seed: int = 0

@@ -114,14 +114,17 @@ class FewShotLearner:
         loss, accuracy = 0.0, 0.0
         for part in self._parts(episodes):
             noise = self._noise(len(part), self.generator)
-            logits, labels = self._predict(part, noise)
+            try:
+                logits, labels = self._predict(part, noise)
+            except FloatingPointError as error:
+                raise FloatingPointError(f"update {self.updates + 1}: {error}") from None
             losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten()) * len(part)
             losses.backward()
             loss += losses.item()
             accuracy += (logits.argmax(2) == labels).float().mean().item() * len(part)
         if not np.isfinite(loss):
             raise FloatingPointError(
-                f"the loss became {loss} in update {self.updates + 1}: a smaller learning_rate or "
+                f"update {self.updates + 1}: the loss became {loss}: a smaller learning_rate or "
                 "inner_lr may help"
             )
         for optimizer in self.optimizers.values():

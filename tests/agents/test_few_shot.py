@@ -290,7 +290,9 @@ def test_states_of_other_learners(tmp_path: Path) -> None:
 def test_a_nan_stops_training_with_its_place(glyphs: ImageSet) -> None:
     learner = FewShotLearner(small(inner_lr=1e38))
     before = learner.state_dict()
-    with pytest.raises(FloatingPointError, match=r"'.*' became \w+ in step \d of 2 of the inner"):
+    with pytest.raises(
+        FloatingPointError, match=r"update 1: '.*' became \w+ in step \d of 2 of the inner"
+    ):
         for _ in range(3):
             learner.update(episodes(glyphs, small(), 2))
     assert all(torch.equal(p, before["net"][n]) for n, p in learner.net.named_parameters())

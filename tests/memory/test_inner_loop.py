@@ -212,6 +212,9 @@ def test_one_number_for_all_and_inner_rates_of_zero():
         UpdateMask(net, inner_lr=0.0)
     with pytest.raises(ValueError, match=r"step_sizes: 'tail' is not one of conv\.weight"):
         inner_step(loss, theta, {"tail": torch.ones(1)}, *task(0))
+    wide = mask() | {"head.bias": torch.ones(4)}
+    with pytest.raises(ValueError, match=r"'head.bias' of shape \(3,\), got \(4,\)"):
+        inner_step(loss, theta, wide, *task(0))
     with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
         inner_loop(loss, theta, 0.3, *task(0), steps=0)
 
