@@ -222,7 +222,7 @@ def config(row: str, setting: str) -> Mapping[str, Any] | None:
     if row == "torchopt" and setting != "second_order":  # it has no first order
         return None
     sizes = [TASKS, STEPS, WAYS, QUERIES, WIDTH, RATE, SEEDS]
-    return {"sizes": sizes, "seconds": SECONDS, "version": 1}
+    return {"sizes": sizes, "seconds": SECONDS, "version": 2}
 
 
 RESULT = Result(

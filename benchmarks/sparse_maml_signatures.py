@@ -1,6 +1,6 @@
 """Does sparse-MAML show, on Omniglot, what its paper shows on mini-ImageNet?
 
-    driftwise results run sparse_maml_signatures --seeds 0 1 2     # about 3 core-hours a seed
+    driftwise results run sparse_maml_signatures --seeds 0 1 2     # about 2 core-hours a seed
 
 Four signatures (von Oswald, Zhao et al. 2021): early layers freeze and the head stays plastic;
 sparsity grows with the inner rate and with the number of steps, and shrinks with width; rates at

@@ -244,7 +244,8 @@ class UpdateMask(ParameterRule):
 
         All else stays the same to the bit, whatever momentum, weight decay or adaptive moments
         want; those themselves are left alone. The mask may be learned meanwhile: each step takes it
-        as it then is. Costs two copies of the parameters a step.
+        as it then is. Costs a copy of the parameters, and one more pass over them a
+        step.
 
         Args:
             optimizer: any torch optimiser over parameters of ``module``.

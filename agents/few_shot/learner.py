@@ -188,11 +188,9 @@ class FewShotLearner:
         return self.mask.draw_noise(tasks, generator=generator)
 
     def _tensors(self, episode: FewShotEpisode) -> Episode:
-        shown, asked = (self._images(part) for part in (episode.images, episode.query_images))
-        labels = (torch.from_numpy(part) for part in (episode.labels, episode.query_labels))
-        return Episode(
-            *(part.to(self.device) for part in (shown, next(labels), asked, next(labels)))
-        )
+        images, queries = (self._images(part) for part in (episode.images, episode.query_images))
+        labels, asked = (torch.from_numpy(p) for p in (episode.labels, episode.query_labels))
+        return Episode(*(part.to(self.device) for part in (images, labels, queries, asked)))
 
     def _images(self, images: NDArray[np.float32]) -> Tensor:
         """Images (n, C, H, H) from (n, H, H) or, in colour, (n, H, H, 3), those normalised."""
