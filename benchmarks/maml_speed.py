@@ -4,7 +4,8 @@
 
 Every cell is a process with one thread that makes meta-updates for about ten seconds; a seed is a
 repeat, and the rows of one seed run directly after one another. All contestants do the same work on
-the same network and the same images. learn2learn 0.2 does not build any more and is not among them.
+the same network and the same images, with the same allocator. learn2learn 0.2 does not build any
+more and is not among them.
 
 ``default`` and ``second_order`` are updates of MAML: four 5-way 1-shot episodes of 28 x 28 pixels,
 Conv4 of 32 channels, 5 inner steps, 15 queries a class, Adam. ``la_maml`` are updates of La-MAML's
@@ -21,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from driftwise.agents.allocator import keep_freed_memory
 from driftwise.agents.few_shot import Conv4, FewShotConfig, FewShotLearner
 from driftwise.envs.image_streams import FewShotEpisode
 from driftwise.memory import Parameters, UpdateMask, functional, inner_step
@@ -37,6 +39,7 @@ Update = Callable[[], Any]
 def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
     """Time one contestant."""
     torch.set_num_threads(1)
+    keep_freed_memory()  # for all contestants alike
     torch.manual_seed(seed)
     device = "cuda" if setting.endswith("gpu") else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
@@ -222,7 +225,7 @@ def config(row: str, setting: str) -> Mapping[str, Any] | None:
     if row == "torchopt" and setting != "second_order":  # it has no first order
         return None
     sizes = [TASKS, STEPS, WAYS, QUERIES, WIDTH, RATE, SEEDS]
-    return {"sizes": sizes, "seconds": SECONDS, "version": 2}
+    return {"sizes": sizes, "seconds": SECONDS, "version": 3}
 
 
 RESULT = Result(

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from driftwise.agents.allocator import keep_freed_memory
 from driftwise.agents.few_shot import FewShotConfig, train_few_shot
 from driftwise.tracking import Result
 
@@ -46,6 +47,7 @@ def _config(row: str, setting: str) -> FewShotConfig:
 def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
     """Train one learner and test it; one that diverges has the accuracy of guessing."""
     torch.set_num_threads(1)
+    keep_freed_memory()
     settings = dataclasses.replace(_config(row, setting), seed=seed)
     try:
         report = train_few_shot(

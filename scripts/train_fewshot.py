@@ -48,8 +48,10 @@ def main(arguments: Sequence[str]) -> None:
         default=Arguments(config=RECIPES[chosen.recipe]()),
     )
 
+    from driftwise.agents.allocator import keep_freed_memory
     from driftwise.agents.few_shot import train_few_shot
 
+    keep_freed_memory()
     resume: Literal["auto"] | bool = "auto" if given.resume == "auto" else given.resume == "yes"
     report = train_few_shot(
         given.config, runs=given.runs, name=given.name, resume=resume, progress=given.progress
