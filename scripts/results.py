@@ -28,6 +28,8 @@ RESULTS = (
     "maze",
     "barcode_recall",
     "drifting_control",
+    "sparse_maml_signatures",
+    "maml_speed",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
 
