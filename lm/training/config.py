@@ -101,6 +101,7 @@ class TrainConfig:
             ("carry", get_args(Carry)),
             ("schedule", ("trapezoid", "cosine")),
             ("parallel", ("ddp", "fsdp")),
+            ("precision", get_args(Precision)),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {known}, got {getattr(self, name)!r}")
