@@ -333,9 +333,9 @@ def _sample(
     spread = config.parallel == "fsdp" and processes.world_size > 1
     if not config.sample_tokens or not processes.main or spread:
         return ""
-    return generate(model, tokenizer, config.sample_prompt, config.sample_tokens, seed=config.seed)[
-        0
-    ]
+    prompt, count = config.sample_prompt, config.sample_tokens
+    with torch.compiler.set_stance("force_eager"):  # or every length would be compiled
+        return generate(model, tokenizer, prompt, count, seed=config.seed)[0]
 
 
 def _show(run: RunFolder, now: TrainingState, text: str, bar: Any) -> None:
