@@ -28,6 +28,7 @@ RESULTS = (
     "maze",
     "barcode_recall",
     "drifting_control",
+    "lm_throughput",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
 
