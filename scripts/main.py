@@ -10,6 +10,8 @@ COMMANDS = {
     "evaluate-agent": "play agents and reference policies on the same held-out worlds",
     "train-fewshot": "train MAML or sparse-MAML on few-shot episodes",
     "run-omniglot": "run a classifier on a stream whose classes keep coming",
+    "train-lm": "train a language model",
+    "generate": "let a language model go on with a text",
     "watch": "film agents in a world that changes",
     "suite": "score an agent in the eight worlds of driftwise-8",
     "results": "fill and print the results of record",

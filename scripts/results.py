@@ -30,6 +30,7 @@ RESULTS = (
     "drifting_control",
     "sparse_maml_signatures",
     "maml_speed",
+    "lm_throughput",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
 
