@@ -60,6 +60,7 @@ def commit(adapter: Adapter, segment: Segment, targets: Tensor, checked: Positio
     prediction = predict(adapter, segment)
     rows, columns = checked
     distributions = prediction.log_probs(rows, columns)
+    _check_distributions(adapter, distributions, len(rows))
     known = targets != IGNORED
     labels = targets.masked_fill(~known, 0)
     scores = prediction.log_prob(labels).detach()
@@ -68,27 +69,26 @@ def commit(adapter: Adapter, segment: Segment, targets: Tensor, checked: Positio
     return scores.masked_fill(~known, 0.0)
 
 
-def _check_scores(adapter: Adapter, distributions: Tensor, targets: Tensor, scores: Tensor) -> None:
-    if not len(targets):
-        return
-    if distributions.shape != (len(targets), adapter.vocab_size):
+def _check_distributions(adapter: Adapter, distributions: Tensor, count: int) -> None:
+    if distributions.shape != (count, adapter.vocab_size):
         raise ValueError(
             f"{adapter.describe()} must predict the whole vocabulary of {adapter.vocab_size} "
             f"words, got distributions of shape {tuple(distributions.shape)}"
         )
-    total = distributions.double().exp().sum(1)
-    off = float((total - 1).abs().nan_to_num(torch.inf).max())
-    if off > TOLERANCE:
-        raise ValueError(
-            f"{adapter.describe()} must be normalised: its probabilities sum to "
-            f"{float(total[(total - 1).abs().nan_to_num(torch.inf).argmax()]):.4g} over the "
-            "vocabulary"
-        )
+    totals = distributions.double().exp().sum(1)
+    for total in totals.tolist():
+        if not abs(total - 1) <= TOLERANCE:
+            raise ValueError(
+                f"{adapter.describe()} must be normalised: its probabilities sum to {total:.4g} "
+                "over the vocabulary"
+            )
+
+
+def _check_scores(adapter: Adapter, distributions: Tensor, targets: Tensor, scores: Tensor) -> None:
     said = distributions.gather(1, targets.unsqueeze(1)).squeeze(1).clamp(min=LEAST)
-    scores = scores.clamp(min=LEAST)
-    worst = int((said - scores).abs().argmax())
-    if not abs(float(said[worst] - scores[worst])) <= TOLERANCE:
-        raise ValueError(
-            f"{adapter.describe()} must score before it learns: a target got the log-probability "
-            f"{float(scores[worst]):.6g}, and {float(said[worst]):.6g} in the distribution before"
-        )
+    for one, other in zip(said.tolist(), scores.clamp(min=LEAST).tolist(), strict=True):
+        if not abs(one - other) <= TOLERANCE:
+            raise ValueError(
+                f"{adapter.describe()} must score before it learns: a target got the "
+                f"log-probability {other:.6g}, and {one:.6g} in the distribution before"
+            )

@@ -82,8 +82,9 @@ class DynamicEvaluation(WeightRule):
         kept = targets != IGNORED
         if not kept.any():
             return
-        loss = prediction.losses[kept].sum() / self.length
-        gradients = torch.autograd.grad(loss, self._parameters, allow_unused=True)
+        with torch.enable_grad():
+            loss = prediction.losses[kept].sum() / self.length
+            gradients = torch.autograd.grad(loss, self._parameters, allow_unused=True)
         with torch.no_grad():
             for p, g, start, scale, back in zip(
                 self._parameters,
