@@ -193,7 +193,7 @@ def test_dynamic_evaluation(
                 scores.append(0.0)
                 continue
             head = {name[5:]: v for name, v in leaves.items() if name.startswith("head.")}
-            loss = functional_call(model.head, held, (hidden[0], targets[0, t : t + 1])).sum()
+            loss = functional_call(model.head, head, (hidden[0], targets[0, t : t + 1])).sum()
             scores.append(-loss.detach())
             total = total + loss / length
         state = detach(state)
