@@ -1,0 +1,35 @@
+"""Where a model computes, and in what precision."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def find_device(name: str) -> torch.device:
+    """The device of a name, ``"auto"`` being the GPU where there is one.
+
+    Raises:
+        ValueError: torch finds no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device must be one that torch finds, got {name!r}: {reason}") from None
+
+
+def autocast(device: torch.device, precision: Precision = "auto") -> torch.autocast:
+    """A context in which matrix products are in ``precision``; weights stay as they are.
+
+    ``"auto"`` is bfloat16 on a GPU, and float32, that is no autocast, on a CPU.
+    """
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise ValueError(f"precision must be auto, float32 or bfloat16, got {precision!r}")
+    half = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=half)
