@@ -84,6 +84,7 @@ def check_causality(
 
     Raises:
         ValueError: A prediction changed.
+        FloatingPointError: A prediction is not a number.
     """
     *before, last = batches
     lanes = len(last.inputs)
@@ -168,6 +169,8 @@ def _other_words(
 
 
 def _require_same(found: Tensor, expected: Tensor, adapter: Adapter, must: str) -> None:
+    if expected.isnan().any():
+        raise FloatingPointError(f"{adapter.describe()} diverged: its predictions are NaN")
     difference = (found.clamp(min=LEAST) - expected.clamp(min=LEAST)).abs().max()
     if not float(difference) <= TOLERANCE:
         raise ValueError(f"{adapter.describe()} must {must} (by {float(difference):.3g} nats)")

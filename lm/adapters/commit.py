@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -56,6 +58,7 @@ def commit(adapter: Adapter, segment: Segment, targets: Tensor, checked: Positio
 
     Raises:
         ValueError: The score is not what a distribution over the vocabulary says.
+        FloatingPointError: The prediction is not a number.
     """
     prediction = predict(adapter, segment)
     rows, columns = checked
@@ -77,6 +80,8 @@ def _check_distributions(adapter: Adapter, distributions: Tensor, count: int) ->
         )
     totals = distributions.double().exp().sum(1)
     for total in totals.tolist():
+        if math.isnan(total):
+            raise FloatingPointError(f"{adapter.describe()} diverged: its predictions are NaN")
         if not abs(total - 1) <= TOLERANCE:
             raise ValueError(
                 f"{adapter.describe()} must be normalised: its probabilities sum to {total:.4g} "

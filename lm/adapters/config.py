@@ -80,7 +80,10 @@ class DynamicRmsConfig:
 class FwlConfig:
     """The model's own adaptive block, which is slow otherwise."""
 
-    grid: ClassVar[Grid] = {}
+    forget_every: int = 0
+    """Positions after which the block forgets what it has summed up, in whole segments, as it did
+    in a training that began it anew in every batch; 0 for starts only."""
+    grid: ClassVar[Grid] = {"forget_every": (0, 128, 512, 2_048)}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -59,7 +61,12 @@ class HebbianRows(WeightRule):
         assert isinstance(rows, nn.Linear)
         count, width = rows.weight.shape
         made = HebbianSoftmax(
-            width, count, weight=rows.weight, bias=False, gamma=self.gamma, T=self.T
+            width,
+            count,
+            weight=cast(nn.Parameter, rows.weight),
+            bias=False,
+            gamma=self.gamma,
+            T=self.T,
         )
         made.bias = rows.bias
         made.counts.copy_(counts)

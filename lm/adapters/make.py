@@ -13,12 +13,13 @@ from torch import Tensor
 
 from ..corpora import Lanes, TokenSplit
 from ..losses import AdaptiveSoftmax
-from ..models import LanguageModel
+from ..models import FastBlockLanguageModel, LanguageModel
 from .config import (
     PARTS,
     CacheConfig,
     DynamicConfig,
     DynamicRmsConfig,
+    FwlConfig,
     HebbianAdapterConfig,
     KnnConfig,
     MbpaConfig,
@@ -75,16 +76,9 @@ class AdapterMaker:
         Raises:
             ValueError: The name is unknown, or a setting out of range.
         """
-        configs: dict[str, PartConfig] = {}
-        for part in split_name(name):
-            given = dict((settings or {}).get(part, {}))
-            unknown = sorted(given.keys() - PARTS[part].__dataclass_fields__.keys())
-            if unknown:
-                fields = ", ".join(PARTS[part].__dataclass_fields__) or "none"
-                raise ValueError(f"{part} has no setting {unknown[0]!r}: it has {fields}")
-            configs[part] = PARTS[part](**given)
-        fast = "fwl" in configs
-        sliding = configs.get("sliding")
+        configs = self.check(name, settings)
+        block, sliding = configs.get("fwl"), configs.get("sliding")
+        fast = isinstance(block, FwlConfig)
         rules = [rule for c in configs.values() if (rule := self._rule(c, fast)) is not None]
         memories = [m for c in configs.values() if (m := self._memory(c, fast)) is not None]
         return NamedReader(
@@ -94,9 +88,26 @@ class AdapterMaker:
             rules=rules,
             memories=memories,
             fast_block=fast,
+            forget_every=block.forget_every if isinstance(block, FwlConfig) else 0,
             context=sliding.context if isinstance(sliding, SlidingConfig) else None,
             tail_shares=self._tail_shares,
         )
+
+    def check(
+        self, name: str, settings: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> dict[str, PartConfig]:
+        """The settings of an adapter's parts, or the errors of :meth:`make` that cost nothing."""
+        configs: dict[str, PartConfig] = {}
+        for part in split_name(name):
+            given = dict((settings or {}).get(part, {}))
+            unknown = sorted(given.keys() - PARTS[part].__dataclass_fields__.keys())
+            if unknown:
+                fields = ", ".join(PARTS[part].__dataclass_fields__) or "none"
+                raise ValueError(f"{part} has no setting {unknown[0]!r}: it has {fields}")
+            configs[part] = PARTS[part](**given)
+        if "fwl" in configs and not isinstance(self.model, FastBlockLanguageModel):
+            raise ValueError("fwl needs a model that was trained with an adaptive block")
+        return configs
 
     def _rule(self, config: PartConfig, fast: bool) -> WeightRule | None:
         if isinstance(config, DynamicConfig):

@@ -24,6 +24,8 @@ class Reader(Adapter):
             Where a document starts, the trained weights are put back.
         memories: What revises predictions, in this order.
         fast_block: Whether the adaptive block of a model that has one adapts, or stays slow.
+        forget_every: With ``fast_block``: positions after which, between segments, the block
+            forgets what it has summed up; 0 for never but at starts.
         context: Read each segment with this many positions in all, those before it read again, and
             no state; None carries the state.
         tail_shares: For :meth:`flops_per_token`: see :func:`~driftwise.lm.models.flops_per_token`.
@@ -39,16 +41,20 @@ class Reader(Adapter):
         rules: Sequence[WeightRule] = (),
         memories: Sequence[StreamMemory] = (),
         fast_block: bool = False,
+        forget_every: int = 0,
         context: int | None = None,
         tail_shares: Sequence[float] | None = None,
     ) -> None:
         if fast_block and not isinstance(model, FastBlockLanguageModel):
             raise ValueError("fast_block must be False for a model that was trained without one")
+        if forget_every < 0:
+            raise ValueError(f"forget_every must be at least 0, got {forget_every}")
         if context is not None and context < 1:
             raise ValueError(f"context must be at least 1, got {context}")
         self.vocab_size = model.vocab_size
         self.model = copy.deepcopy(model) if rules else model
         self.rules, self.memories, self.fast_block = list(rules), list(memories), fast_block
+        self.forget_every = forget_every
         self.context, self.tail_shares = context, tail_shares
         self.max_lanes = 1 if rules else None
         self._needs_gradient = any(rule.needs_gradient for rule in rules)
@@ -66,6 +72,7 @@ class Reader(Adapter):
         self._restore()
         self._state: State = None
         self._past: tuple[Tensor, Tensor] | None = None
+        self._since_forgetting = 0
         for memory in self.memories:
             memory.begin(batch_size)
 
@@ -93,6 +100,7 @@ class Reader(Adapter):
     def _read(self, segment: Segment) -> Tensor:
         inputs, starts, _ = segment
         if self.context is None:
+            self._forget_in_time(inputs)
             hidden, state = self._forward(inputs, starts)
             self._state = detach(state)
             return hidden
@@ -110,6 +118,18 @@ class Reader(Adapter):
             x, state = self.model.body(inputs, self._state, starts)
             return self.model.layer.slow(x), state
         return self.model(inputs, self._state, starts)
+
+    def _forget_in_time(self, inputs: Tensor) -> None:
+        """Begin the sums of the block anew if that is due."""
+        if not self.forget_every or not isinstance(self.model, FastBlockLanguageModel):
+            return
+        if self._since_forgetting >= self.forget_every:
+            fresh = self.model.layer.initial_state(len(inputs))
+            # The pair that waits is the last one of what is forgotten.
+            waiting = torch.zeros_like(self._state.waiting)
+            self._state = self._state._replace(block=fresh, waiting=waiting)
+            self._since_forgetting = 0
+        self._since_forgetting += inputs.shape[1]
 
     @torch.no_grad()
     def _restore(self) -> None:

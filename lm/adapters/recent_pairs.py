@@ -43,12 +43,13 @@ class RecentPairs:
 
     def begin(self, batch_size: int) -> None:
         """Forget everything."""
-        self._batch_size, self._keys = batch_size, None
+        self._batch_size = batch_size
+        self._keys: Tensor | None = None
 
     def view(self, hidden: Tensor, segment: Segment) -> Pairs:
         """What the positions of a segment can look back to; see :class:`Pairs`."""
         length = hidden.shape[1]
-        if self._keys is None:
+        if self._keys is None:  # only now are width and device known
             self._keys = hidden.new_zeros(self._batch_size, 0, hidden.shape[-1])
             self._words = segment.inputs.new_zeros(self._batch_size, 0)
             self._documents = segment.inputs.new_zeros(self._batch_size, 0)

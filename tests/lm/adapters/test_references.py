@@ -283,6 +283,20 @@ def test_the_block_is_slow_or_adapts(make_model: Models, stream: Streams) -> Non
         torch.testing.assert_close(found, expected.detach(), rtol=1e-8, atol=1e-9)
 
 
+def test_the_block_forgets_in_time(make_model: Models, stream: Streams) -> None:
+    """As the block does whose sums begin anew with every batch of its training."""
+    model, batches = make_model("block"), stream(2, 12, 2)
+    expected, state = [], None
+    for index, (inputs, targets, starts) in enumerate(batches):
+        if index and index % 2 == 0:
+            state = model.initial_state(2)._replace(body=state.body)
+        with torch.no_grad():
+            hidden, state = model(inputs, state, starts)
+        expected.append(-model.head.loss(hidden, targets.clamp(min=0)) * (targets != IGNORED))
+    found = scores_of(Reader(model, fast_block=True, forget_every=4), batches)
+    torch.testing.assert_close(found, torch.cat(expected, 1).detach(), rtol=1e-9, atol=1e-10)
+
+
 @pytest.mark.parametrize("name", ["static", "sliding", "cache", "knn", "mbpa", "knn+cache+mbpa"])
 def test_lanes_do_not_see_each_other(
     name: str, make_maker: Callable[..., AdapterMaker], stream: Streams
@@ -332,7 +346,7 @@ def test_bad_settings(make: Callable[[], object], message: str) -> None:
         ("cache+cache", {}, "must have each part once"),
         ("dynamic+dynamic_rms", {}, "must have one of dynamic and dynamic_rms"),
         ("cache", {"cache": {"size": 3}}, "cache has no setting 'size': it has window, theta"),
-        ("fwl", {}, "fast_block must be False for a model that was trained without one"),
+        ("fwl", {}, "fwl needs a model that was trained with an adaptive block"),
         ("sliding", {"sliding": {"context": 0}}, "context must be at least 1"),
         ("knn", {"knn": {"temperature": 0.0}}, "temperature above 0"),
     ],
