@@ -44,7 +44,7 @@ def ratio_interval(
     """
     units = len(numerators)
     value = float(numerators.sum() / denominators.sum())
-    if units < 2:
+    if units < 2 or not np.isfinite(value):
         return Interval(value, value, value, units)
     rng = np.random.default_rng(seed)
     ratios = []
