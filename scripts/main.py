@@ -9,6 +9,7 @@ COMMANDS = {
     "train-agent": "train a memory agent on a shifting environment",
     "evaluate-agent": "play agents and reference policies on the same held-out worlds",
     "run-omniglot": "run a classifier on a stream whose classes keep coming",
+    "evaluate-lm": "read a text with a language model, with every way of adapting",
     "watch": "film agents in a world that changes",
     "suite": "score an agent in the eight worlds of driftwise-8",
     "results": "fill and print the results of record",

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ...tracking import make_writable_folder, write_bytes, write_json
-from ..adapters import AdapterMaker, split_name
+from ..adapters import PARTS, AdapterMaker, split_name
 from ..corpora import Corpus
 from ..models import LanguageModel
 from .position_figure import plot_positions
@@ -66,6 +66,9 @@ def evaluate_model(
     names = list(dict.fromkeys(adapters))
     for name in names:  # before anything is read
         split_name(name)
+    for part in settings or {}:
+        if part not in PARTS:
+            raise ValueError(f"settings must be of parts {', '.join(PARTS)}, got {part!r}")
     device = next(model.parameters()).device
     stream = corpus[split] if max_tokens is None else corpus[split].first(max_tokens)
     maker = AdapterMaker(

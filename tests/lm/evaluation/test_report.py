@@ -162,7 +162,13 @@ def test_what_diverges_is_never_chosen(
 def test_an_evaluation_goes_on_where_it_stopped(
     corpus: DriftingCorpus, model: torch.nn.Module, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = {"length": 20, "max_tokens": 300, "tune_tokens": 120, "folder": tmp_path, "progress": False}
+    options = {
+        "length": 20,
+        "max_tokens": 300,
+        "tune_tokens": 120,
+        "folder": tmp_path,
+        "progress": False,
+    }
     read, seen = StreamEvaluator.read, []
 
     def counting(self, adapter, name=""):
