@@ -1,0 +1,144 @@
+"""The configuration of a training run: plain data, all of which the folder of the run keeps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from ...memory.contract import check_sizes
+from ..corpora import Corpus, open_corpus
+from ..corpora.lanes import Order
+from ..devices import Precision
+from ..models import ModelConfig, small_lstm
+from ..optimizers import OptimizerConfig, cosine, trapezoid
+
+Carry = Literal["all", "body", "none"]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A model, a corpus, and how the one learns the other."""
+
+    model: ModelConfig = field(default_factory=small_lstm)
+    """The model."""
+    corpus: str = "ptb"
+    """A name (ptb, wikitext-2, wikitext-103, enwiki-long, gutenberg, wikinews, tinyshakespeare,
+    drifting), a file, a folder with a file for each split, or hf:owner/name of Hugging Face. Named
+    ones are looked for in the folder of the environment variable DRIFTWISE_DATA."""
+    tokenizer: str = "words"
+    """words, blanks (words that are apart already), bpe (byte pairs), or a tokenizer's file."""
+    vocab_size: int | None = None
+    """Largest vocabulary; by default no limit for words, and 16,384 for byte pairs."""
+    min_count: int | None = None
+    """Rarer words become <unk>; by default 1 where words come apart already, 3 otherwise."""
+    order: Order = "shuffled"
+    """Order of the documents: shuffled, another in each epoch; time; or given."""
+    reset_documents: bool = True
+    """Whether the state is reset where a document begins."""
+
+    batch_size: int = 32
+    """Lanes of text that are read side by side, over all processes."""
+    length: int = 64
+    """Tokens of each lane in a batch, which is how far gradients reach back."""
+    micro_batches: int = 1
+    """Parts that the lanes of a batch are read in, one after the other, to need less memory. The
+    gradient is that of the batch as a whole."""
+    carry: Carry = "all"
+    """What of the state goes from batch to batch: all, all but that of an adaptive block (body), or
+    none. A block that never forgets wants documents that reset it, or else body."""
+    num_steps: int = 6_000
+    """Batches."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """What trains which weights, and how fast."""
+    schedule: Literal["trapezoid", "cosine"] = "trapezoid"
+    """Learning rates over time: up, constant and down in lines, or up and down a cosine."""
+    warmup: int = 100
+    """Steps in which learning rates rise."""
+    cooldown: float = 0.6
+    """trapezoid: share of the steps in which they fall to zero."""
+    clip_norm: float | None = 1.0
+    """Length that gradients are cut to; None leaves them alone."""
+    average_decay: float | None = None
+    """Decay of a moving average of the weights, such as 0.999, that is validated and saved in their
+    place; None for no average."""
+    seed: int = 0
+    """Seed of the weights, of dropout and of the order of documents."""
+
+    log_every: int = 20
+    """Steps between lines of metrics."""
+    evaluate_every: int = 500
+    """Steps between validations; there is one at the end, too."""
+    valid_batch_size: int = 16
+    """Lanes of the validation split."""
+    valid_tokens: int | None = None
+    """Tokens of the validation split to read, the first ones of each lane; None reads all."""
+    sample_tokens: int = 40
+    """Tokens of a sample of text at each validation; 0 for none."""
+    sample_prompt: str = ""
+    """What a sample goes on from."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints."""
+
+    device: str = "auto"
+    """torch device; auto is a GPU where there is one."""
+    precision: Precision = "auto"
+    """Of matrix products: float32, bfloat16, or auto, which is bfloat16 on a GPU."""
+    compile: bool = False
+    """Compile Transformer blocks, and the softmax if no adaptive block differentiates it twice."""
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """With several processes (torchrun): ddp has the whole model in each, fsdp shares it out."""
+
+    def check(self) -> None:
+        """Raise an error that names a field out of range."""
+        sizes = (
+            *("batch_size", "length", "micro_batches", "num_steps", "log_every", "evaluate_every"),
+            *("valid_batch_size", "valid_tokens", "checkpoint_every"),
+        )
+        given = {name: getattr(self, name) for name in sizes}
+        check_sizes(**{name: size for name, size in given.items() if size is not None})
+        for name, known in (
+            ("carry", get_args(Carry)),
+            ("schedule", ("trapezoid", "cosine")),
+            ("parallel", ("ddp", "fsdp")),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {known}, got {getattr(self, name)!r}")
+        if self.seed < 0 or self.sample_tokens < 0:
+            raise ValueError(
+                "seed and sample_tokens must be at least 0, got "
+                f"{self.seed} and {self.sample_tokens}"
+            )
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ValueError(f"clip_norm must be above 0, got {self.clip_norm}")
+        if self.average_decay is not None and not 0 < self.average_decay < 1:
+            raise ValueError(f"average_decay must be between 0 and 1, got {self.average_decay}")
+        longest = getattr(self.model, "max_length", math.inf)
+        if self.length > longest:
+            raise ValueError(
+                f"length must be at most model.max_length={longest}, got {self.length}"
+            )
+        if self.carry == "body" and self.model.fast_block is None:
+            raise ValueError("carry must be all or none without an adaptive block (fast_block)")
+        if self.parallel == "fsdp" and self.model.softmax.hebbian is not None:
+            raise ValueError(
+                "parallel must be ddp with Hebbian rows, which every process writes to as a whole"
+            )
+        self.optimizer.check()
+        self.learning_rate_factor(0)
+
+    def learning_rate_factor(self, step: int) -> float:
+        """What learning rates are multiplied by, from 0 to 1, after so many steps."""
+        if self.schedule == "cosine":
+            return cosine(step, self.num_steps, warmup=self.warmup)
+        return trapezoid(step, self.num_steps, warmup=self.warmup, cooldown=self.cooldown)
+
+    def open_corpus(self, progress: bool = True) -> Corpus:
+        """The corpus; see :func:`driftwise.lm.corpora.open_corpus` for what may go wrong."""
+        return open_corpus(
+            self.corpus,
+            tokenizer=self.tokenizer,
+            vocab_size=self.vocab_size,
+            min_count=self.min_count,
+            progress=progress,
+        )

@@ -1,0 +1,351 @@
+"""The training loop, in a run folder that survives being killed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from ...tracking import RunFolder, latest_checkpoint, make_writable_folder, write_text
+from ..checkpoint import BEST, LAST, save_language_model
+from ..corpora import IGNORED, Batch, Corpus, Lanes, Tokenizer
+from ..devices import autocast
+from ..generate import generate
+from ..models import (
+    FastBlockLanguageModel,
+    LanguageModel,
+    build_model,
+    count_parameters,
+    flops_per_token,
+)
+from ..models.transformer import Block
+from ..optimizers import make_optimizers, set_learning_rates
+from .config import TrainConfig
+from .objective import Objective, Read, arguments, carried, static_loss
+from .processes import (
+    Processes,
+    gradients_stay_here,
+    join_processes,
+    replicate,
+    shard,
+    whole,
+)
+from .recent import Recent
+from .training_state import TrainingState
+from .weight_average import WeightAverage
+
+
+def train_language_model(
+    config: TrainConfig,
+    *,
+    corpus: Corpus | None = None,
+    runs: str | os.PathLike[str] = "runs",
+    name: str | None = None,
+    resume: Literal["auto"] | bool = "auto",
+    progress: bool = True,
+    tensorboard: bool = True,
+) -> dict[str, Any]:
+    """Train a language model, or go on with a run that was stopped.
+
+    Started again with the same arguments after being killed at any moment, a run continues from its
+    last checkpoint and ends, on a CPU, with bitwise the same weights and metrics. Started by
+    ``torchrun``, all processes share each batch; the folder must be one that all of them see.
+
+    Args:
+        config: What to train.
+        corpus: The corpus, where it is open already; else the one that ``config`` names.
+        runs: Folder of all runs; this one is ``runs/<corpus>/<name>-<seed>``.
+        name: The run's name; the architecture's by default.
+        resume: ``"auto"`` continues a run that is there; True requires one; False refuses one.
+        progress: Show a progress bar, and samples of text.
+        tensorboard: Write TensorBoard events, too.
+
+    Returns:
+        What is also in the folder's ``report.json``: ``folder``, ``config``, ``steps``, ``tokens``,
+        ``parameters``, ``train_flops_per_token``, and of the last and the best validation
+        (``valid`` and ``best``) the ``step``, ``loss`` in nats per token and ``perplexity`` per
+        word. The models lie in the folder, as ``last/`` and ``best/``
+        (:func:`driftwise.lm.checkpoint.load_language_model`).
+
+    Raises:
+        ValueError: A field of the configuration is not what it must be. Nothing is written then.
+        FileNotFoundError: The corpus is not there; the message says how to get it.
+        FloatingPointError: A loss, a gradient or a weight is not finite. The last checkpoint is
+            from before.
+        OSError: The disk is full, or not writable. Earlier checkpoints and models are untouched.
+    """
+    config.check()
+    with contextlib.ExitStack() as stack:
+        processes = stack.enter_context(join_processes(config.device))
+        rank, world_size, device = processes
+
+        # The text. What is wrong with it, or with the batches asked for, must come out now.
+        corpus = corpus or config.open_corpus(progress and processes.main)
+        pieces = world_size * config.micro_batches
+        if config.batch_size % pieces:
+            raise ValueError(
+                f"batch_size must be a multiple of {pieces}, {world_size} processes times "
+                f"micro_batches={config.micro_batches}, got {config.batch_size}"
+            )
+        lanes = _lanes(config, corpus, processes)
+        _valid_lanes(config, corpus, processes)
+
+        # The model, the same in all processes, and what trains it.
+        torch.manual_seed(config.seed)
+        model = build_model(config.model, len(corpus.tokenizer)).to(device)
+        like, parameters = model.initial_state(1), count_parameters(model)
+        objective: nn.Module = Objective(model)
+        if config.compile:
+            _compile_parts(model)
+        if world_size > 1 and config.parallel == "fsdp":
+            shard(objective, processes)
+        optimizers = make_optimizers(model, config.optimizer)
+        average = WeightAverage(model, config.average_decay)
+        if world_size > 1 and config.parallel == "ddp":
+            objective = replicate(objective, processes)
+        trained = [p for p in model.parameters() if p.requires_grad]
+        now = TrainingState(model, optimizers, average, lanes, like, config.micro_batches)
+
+        def read(*args: Any) -> Read:
+            with autocast(device, config.precision):
+                found: Read = objective(*args)
+            return found
+
+        # The folder, and what a killed run has left in it.
+        task = re.sub(r"[^A-Za-z0-9_.-]+", "-", corpus.name).strip("-.") or "text"
+        name = name or config.model.architecture
+        folder, run = Path(runs) / task / f"{name}-{config.seed}", None
+        if processes.main:
+            run = RunFolder.open(
+                runs,
+                task,
+                name,
+                config.seed,
+                config,
+                resume=resume,
+                ignore=("device", "parallel", "micro_batches", "compile"),
+                tensorboard=tensorboard,
+            )
+            stack.enter_context(run)
+        processes.wait()
+        saved = latest_checkpoint(folder)
+        if saved is not None:
+            now.load_tree(*saved, processes)
+
+        batches, recent = iter(lanes), Recent(processes)
+        bar = stack.enter_context(
+            tqdm(
+                total=config.num_steps,
+                initial=now.step,
+                unit="step",
+                disable=not (progress and processes.main),
+                dynamic_ncols=True,
+            )
+        )
+
+        def due(every: int) -> bool:
+            return now.step % every == 0 or now.step == config.num_steps
+
+        model.train()
+        while now.step < config.num_steps:
+            batch = next(batches)
+            # All that is random in a step depends on its number, so that a run can be resumed.
+            torch.manual_seed(_seed_of(config.seed, now.step, rank))
+            set_learning_rates(optimizers, config.learning_rate_factor(now.step))
+
+            # Gradients of the mean over all targets, of which processes may have unequal numbers.
+            tokens = (batch.targets != IGNORED).sum().to(device)
+            scale = world_size / processes.sum(tokens.clone())
+            activations = []
+            for number, part in enumerate(_parts(batch, config.micro_batches)):
+                last = number + 1 == config.micro_batches
+                with contextlib.nullcontext() if last else gradients_stay_here(objective):
+                    seen = read(*arguments(part, now.states[number], model, device))
+                    (seen.loss * scale).backward()
+                now.states[number] = carried(seen.state, model, config.carry)
+                activations.append((seen.hidden.detach(), part.targets.to(device)))
+                recent.add_loss(seen.loss.detach())
+            limit = math.inf if config.clip_norm is None else config.clip_norm
+            norm = whole(nn.utils.clip_grad_norm_(trained, limit))
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+            _memorise(model, activations)
+            average.update()
+            recent.add_step(tokens, norm)
+            now.step += 1
+
+            evaluating, saving = due(config.evaluate_every), due(config.checkpoint_every)
+            if evaluating or saving or due(config.log_every):
+                weights = whole(nn.utils.get_total_norm(trained))
+                found = recent.take(now.step, weights, folder)
+                now.tokens += int(found["train/tokens"])
+                found["train/tokens"] = now.tokens
+                found["train/epoch"] = lanes.epoch + lanes.step / lanes.steps_per_epoch
+                found["train/lr_factor"] = config.learning_rate_factor(now.step)
+                if run:
+                    run.log(now.step, found)
+                speed = f"{found['time/tokens_per_s']:,.0f} tokens/s"
+                bar.set_postfix_str(f"loss {found['train/loss']:.3f}, {speed}")
+            bar.update()
+
+            if evaluating:
+                with average.swapped_in():
+                    loss, _ = static_loss(
+                        read,
+                        model,
+                        _valid_lanes(config, corpus, processes),
+                        carry=config.carry,
+                        processes=processes,
+                        max_steps=_valid_steps(config),
+                    )
+                    now.valid = {"step": now.step, "loss": loss, **_perplexity(loss, corpus)}
+                    if not now.best or loss < now.best["loss"]:
+                        now.best = now.valid
+                        _save(folder / BEST, config, model, corpus, now.valid, run)
+                    text = _sample(config, model, corpus.tokenizer, processes)
+                if run:
+                    shown = {f"valid/{key}": now.valid[key] for key in ("loss", "perplexity")}
+                    run.log(now.step, shown)
+                    _show(run, now, text, bar)
+            if saving:
+                tree = now.to_tree(processes)
+                if run:
+                    run.checkpoint(now.step, tree)
+            if evaluating or saving:
+                recent.restart_clock()
+
+        with average.swapped_in():
+            _save(folder / LAST, config, model, corpus, now.valid, run)
+        flops = flops_per_token(config.model, len(corpus.tokenizer), config.length)
+        report = {
+            "config": dataclasses.asdict(config),
+            "steps": now.step,
+            "tokens": now.tokens,
+            "parameters": parameters,
+            "train_flops_per_token": flops.training,
+            "valid": now.valid,
+            "best": now.best,
+        }
+        if run:
+            run.report(report)
+        return {"folder": str(folder), **report}
+
+
+def _seed_of(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _lanes(config: TrainConfig, corpus: Corpus, processes: Processes) -> Lanes:
+    return Lanes(
+        corpus.train,
+        config.batch_size,
+        config.length,
+        seed=config.seed,
+        order=config.order,
+        reset_documents=config.reset_documents,
+        rank=processes.rank,
+        world_size=processes.world_size,
+    )
+
+
+def _valid_lanes(config: TrainConfig, corpus: Corpus, processes: Processes) -> Lanes:
+    return Lanes(
+        corpus.valid,
+        config.valid_batch_size,
+        config.length,
+        order="given",
+        epochs=1,
+        reset_documents=config.reset_documents,
+        rank=processes.rank,
+        world_size=processes.world_size,
+    )
+
+
+def _valid_steps(config: TrainConfig) -> int | None:
+    if config.valid_tokens is None:
+        return None
+    return max(1, config.valid_tokens // (config.valid_batch_size * config.length))
+
+
+def _perplexity(loss: float, corpus: Corpus) -> dict[str, float]:
+    """Perplexity per word of a loss per token."""
+    per_word = loss * len(corpus.valid) / corpus.valid.num_words
+    return {"perplexity": math.exp(min(per_word, 700.0))}
+
+
+def _compile_parts(model: LanguageModel) -> None:
+    """Compile one Transformer block for all, and the softmax where it is differentiated once."""
+    for part in model.modules():
+        if isinstance(part, Block):
+            part.compile()
+    if not isinstance(model, FastBlockLanguageModel):
+        model.head.compile()
+
+
+def _parts(batch: Batch, count: int) -> list[Batch]:
+    """The rows of a batch in equal parts."""
+    split = (tensor.chunk(count) for tensor in batch)
+    return [Batch(*part) for part in zip(*split, strict=True)]
+
+
+def _memorise(model: LanguageModel, activations: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """The Hebbian rule, for the targets of the whole batch; nothing where rows are not Hebbian."""
+    hidden = torch.cat([part.flatten(0, 1) for part, _ in activations]).float()
+    targets = torch.cat([part.flatten() for _, part in activations])
+    real = targets != IGNORED
+    model.head.memorise(hidden[real], targets[real])
+
+
+def _save(
+    place: Path,
+    config: TrainConfig,
+    model: LanguageModel,
+    corpus: Corpus,
+    valid: dict[str, float],
+    run: RunFolder | None,
+) -> None:
+    """Save a model; to be called by all processes, of which one writes."""
+    weights = whole(model.state_dict())
+    if run:
+        info = {
+            "step": valid["step"],
+            "valid_loss": valid["loss"],
+            "valid_perplexity": valid["perplexity"],
+            "train": dataclasses.asdict(config),
+        }
+        save_language_model(place, model, config.model, corpus, info, weights=weights)
+
+
+def _sample(
+    config: TrainConfig, model: LanguageModel, tokenizer: Tokenizer, processes: Processes
+) -> str:
+    """Text from a model, by the process that has all of it."""
+    spread = config.parallel == "fsdp" and processes.world_size > 1
+    if not config.sample_tokens or not processes.main or spread:
+        return ""
+    return generate(model, tokenizer, config.sample_prompt, config.sample_tokens, seed=config.seed)[
+        0
+    ]
+
+
+def _show(run: RunFolder, now: TrainingState, text: str, bar: Any) -> None:
+    """Print the validation and a sample, which TensorBoard and the folder get, too."""
+    if not bar.disable:
+        bar.write(f"step {now.step:,}: validation perplexity {now.valid['perplexity']:,.2f}")
+    if text:
+        folder = make_writable_folder(run.path / "samples")
+        write_text(folder / f"step_{now.step:09d}.txt", text + "\n")
+        if run.tensorboard is not None:
+            run.tensorboard.add_text("sample", text, now.step)
+        if not bar.disable:
+            bar.write("  " + text.replace("\n", "\n  "))
