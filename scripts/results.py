@@ -28,6 +28,11 @@ RESULTS = (
     "maze",
     "barcode_recall",
     "drifting_control",
+    "drifting_corpus",
+    "lm_ladder_ptb",
+    "lm_ladder_wikitext2",
+    "hebbian_news_books",
+    "adaptation_cost",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
 

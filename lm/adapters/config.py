@@ -35,7 +35,7 @@ class CacheConfig:
     """Sharpness."""
     weight: float = 0.1
     """Share of the cache."""
-    grid: ClassVar[Grid] = {"theta": (0.03, 0.1, 0.3, 1.0), "weight": (0.05, 0.1, 0.2)}
+    grid: ClassVar[Grid] = {"theta": (0.03, 0.1, 0.3, 1.0, 3.0), "weight": (0.05, 0.1, 0.2)}
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class HebbianAdapterConfig:
 class DynamicConfig:
     """:class:`~.dynamic_evaluation.DynamicEvaluation` by SGD."""
 
-    lr: float = 0.1
+    lr: float = 0.01
     """Learning rate."""
-    grid: ClassVar[Grid] = {"lr": (0.01, 0.03, 0.1, 0.3, 1.0)}
+    grid: ClassVar[Grid] = {"lr": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)}
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class DynamicRmsConfig:
     statistics_batches: int = 100
     """Batches of training text that the statistics are from."""
     grid: ClassVar[Grid] = {
-        "lr": (1e-5, 3e-5, 1e-4, 3e-4),
-        "decay": (0.0, 1e-3, 1e-2),
+        "lr": (3e-5, 1e-4, 3e-4, 1e-3),
+        "decay": (1e-3, 1e-2, 1e-1),
     }
 
 
@@ -92,13 +92,13 @@ class KnnConfig:
 
     k: int = 64
     """Neighbours."""
-    temperature: float = 0.1
+    temperature: float = 0.01
     """Of distances, in units of the mean squared length of keys."""
     weight: float = 0.1
     """Share of the neighbours."""
     max_keys: int = 1_000_000
     """Pairs of the datastore, from the beginning of the training text."""
-    grid: ClassVar[Grid] = {"temperature": (0.03, 0.1, 0.3), "weight": (0.05, 0.1, 0.2)}
+    grid: ClassVar[Grid] = {"temperature": (0.003, 0.01, 0.1), "weight": (0.1, 0.2, 0.4)}
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class NearestNeighbours(StreamMemory):
         self,
         datastore: Datastore,
         k: int = 64,
-        temperature: float = 0.1,
+        temperature: float = 0.01,
         weight: float = 0.1,
         *,
         chunk: int = 65_536,

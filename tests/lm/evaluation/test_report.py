@@ -138,7 +138,7 @@ def test_tuning_takes_the_best_of_the_grid(corpus: DriftingCorpus, model: torch.
     valid = StreamEvaluator(corpus.valid.first(150), length=20, progress=False)
     given = {"cache": {"window": 50}}
     found = tune_adapters(["static", "cache+dynamic"], maker, valid, settings=given, progress=False)
-    assert len(found.nats["cache"]) == 12 and len(found.nats["dynamic"]) == 5
+    assert len(found.nats["cache"]) == 15 and len(found.nats["dynamic"]) == 6
     best = min(found.nats["cache"], key=found.nats["cache"].get)
     chosen = found.settings["cache"]
     assert best == f"theta={chosen['theta']:g}, weight={chosen['weight']:g}"
