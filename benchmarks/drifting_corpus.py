@@ -70,7 +70,7 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
     kind, name = ROWS[row]
     text = corpus()
     model = trained_model(training(row, setting), text, f"{kind}-{setting}", seed)
-    options = {"length": LENGTH, "progress": False}
+    options: dict[str, Any] = {"length": LENGTH, "progress": False}
     maker = AdapterMaker(model, text.train, torch.from_numpy(text.counts), length=LENGTH)
     valid = StreamEvaluator(text.valid.first(TUNE_TOKENS), **options)
     tuned = tune_adapters([name], maker, valid, settings=SETTINGS, progress=False)

@@ -20,18 +20,6 @@ from driftwise.lm.models import LSTMConfig, TransformerConfig, flops_per_token
 from driftwise.lm.training import TrainConfig
 from driftwise.tracking import SkipCell
 
-RESULTS = [
-    module.RESULT
-    for module in (
-        adaptation_cost,
-        drifting_corpus,
-        hebbian_news_books,
-        lm_ladder_ptb,
-        lm_ladder_wikitext2,
-    )
-]
-
-
 @pytest.fixture(autouse=True)
 def one_thread_in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(lm_cells, "RUNS", tmp_path)
@@ -67,14 +55,6 @@ def tiny(config: TrainConfig) -> TrainConfig:
         valid_batch_size=2,
         sample_tokens=0,
     )
-
-
-@pytest.mark.parametrize("result", RESULTS, ids=lambda result: result.name)
-def test_every_cell_has_a_config(result):
-    cells = result.cells()
-    assert len(cells) >= 8 and any(cell.setting == "default" for cell in cells)
-    hashes = {result.config_hash(cell.row, cell.setting) for cell in cells}
-    assert len(hashes) == len({cell[:2] for cell in cells})
 
 
 @pytest.mark.parametrize("row", ["static", "fwl", "smn", "cache_dynamic", "knn"])
