@@ -33,6 +33,7 @@ RESULTS = (
     "lm_ladder_wikitext2",
     "hebbian_news_books",
     "adaptation_cost",
+    "lm_throughput",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
 

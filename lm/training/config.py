@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ...memory.contract import check_sizes
-from ..corpora import Corpus, open_corpus
+from ..corpora import Corpus, Lanes, open_corpus
 from ..corpora.lanes import Order
 from ..devices import Precision
 from ..models import ModelConfig, small_lstm
@@ -101,6 +101,7 @@ class TrainConfig:
             ("carry", get_args(Carry)),
             ("schedule", ("trapezoid", "cosine")),
             ("parallel", ("ddp", "fsdp")),
+            ("precision", get_args(Precision)),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {known}, got {getattr(self, name)!r}")
@@ -132,6 +133,39 @@ class TrainConfig:
         if self.schedule == "cosine":
             return cosine(step, self.num_steps, warmup=self.warmup)
         return trapezoid(step, self.num_steps, warmup=self.warmup, cooldown=self.cooldown)
+
+    @property
+    def valid_steps(self) -> int | None:
+        """Batches of a validation; None for all."""
+        if self.valid_tokens is None:
+            return None
+        return max(1, self.valid_tokens // (self.valid_batch_size * self.length))
+
+    def train_lanes(self, corpus: Corpus, rank: int = 0, world_size: int = 1) -> Lanes:
+        """The text to train on, for one process of some; see :class:`Lanes` for errors."""
+        return Lanes(
+            corpus.train,
+            self.batch_size,
+            self.length,
+            seed=self.seed,
+            order=self.order,
+            reset_documents=self.reset_documents,
+            rank=rank,
+            world_size=world_size,
+        )
+
+    def valid_lanes(self, corpus: Corpus, rank: int = 0, world_size: int = 1) -> Lanes:
+        """The text to validate on, read once and in order."""
+        return Lanes(
+            corpus.valid,
+            self.valid_batch_size,
+            self.length,
+            order="given",
+            epochs=1,
+            reset_documents=self.reset_documents,
+            rank=rank,
+            world_size=world_size,
+        )
 
     def open_corpus(self, progress: bool = True) -> Corpus:
         """The corpus; see :func:`driftwise.lm.corpora.open_corpus` for what may go wrong."""

@@ -15,11 +15,10 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from ...tracking import RunFolder, latest_checkpoint, make_writable_folder, write_text
-from ..checkpoint import BEST, LAST, save_language_model
-from ..corpora import IGNORED, Batch, Corpus, Lanes, Tokenizer
+from ...tracking import RunFolder, latest_checkpoint
+from ..checkpoint import BEST, LAST
+from ..corpora import IGNORED, Batch, Corpus
 from ..devices import autocast
-from ..generate import generate
 from ..models import (
     FastBlockLanguageModel,
     LanguageModel,
@@ -31,8 +30,8 @@ from ..models.transformer import Block
 from ..optimizers import make_optimizers, set_learning_rates
 from .config import TrainConfig
 from .objective import Objective, Read, arguments, carried, static_loss
+from .outputs import measured, sample_text, save_model, show
 from .processes import (
-    Processes,
     gradients_stay_here,
     join_processes,
     replicate,
@@ -96,8 +95,8 @@ def train_language_model(
                 f"batch_size must be a multiple of {pieces}, {world_size} processes times "
                 f"micro_batches={config.micro_batches}, got {config.batch_size}"
             )
-        lanes = _lanes(config, corpus, processes)
-        _valid_lanes(config, corpus, processes)
+        lanes = config.train_lanes(corpus, rank, world_size)
+        config.valid_lanes(corpus, rank, world_size)
 
         # The model, the same in all processes, and what trains it.
         torch.manual_seed(config.seed)
@@ -130,7 +129,7 @@ def train_language_model(
                 task,
                 name,
                 config.seed,
-                config,
+                {**dataclasses.asdict(config), "vocabulary": corpus.fingerprint},
                 resume=resume,
                 ignore=("device", "parallel", "micro_batches", "compile"),
                 tensorboard=tensorboard,
@@ -172,14 +171,16 @@ def train_language_model(
                     seen = read(*arguments(part, now.states[number], model, device))
                     (seen.loss * scale).backward()
                 now.states[number] = carried(seen.state, model, config.carry)
-                activations.append((seen.hidden.detach(), part.targets.to(device)))
+                if config.model.softmax.hebbian is not None:
+                    activations.append((seen.hidden.detach(), part.targets.to(device)))
                 recent.add_loss(seen.loss.detach())
             limit = math.inf if config.clip_norm is None else config.clip_norm
             norm = whole(nn.utils.clip_grad_norm_(trained, limit))
             for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad()
-            _memorise(model, activations)
+            if activations:
+                _memorise(model, activations)
             average.update()
             recent.add_step(tokens, norm)
             now.step += 1
@@ -203,20 +204,18 @@ def train_language_model(
                     loss, _ = static_loss(
                         read,
                         model,
-                        _valid_lanes(config, corpus, processes),
+                        config.valid_lanes(corpus, rank, world_size),
                         carry=config.carry,
                         processes=processes,
-                        max_steps=_valid_steps(config),
+                        max_steps=config.valid_steps,
                     )
-                    now.valid = {"step": now.step, "loss": loss, **_perplexity(loss, corpus)}
+                    now.valid = measured(now.step, loss, corpus.valid)
                     if not now.best or loss < now.best["loss"]:
                         now.best = now.valid
-                        _save(folder / BEST, config, model, corpus, now.valid, run)
-                    text = _sample(config, model, corpus.tokenizer, processes)
+                        save_model(folder / BEST, config, model, corpus, now.valid, run)
+                    text = sample_text(config, model, corpus.tokenizer, processes)
                 if run:
-                    shown = {f"valid/{key}": now.valid[key] for key in ("loss", "perplexity")}
-                    run.log(now.step, shown)
-                    _show(run, now, text, bar)
+                    show(run, now.valid, text, bar)
             if saving:
                 tree = now.to_tree(processes)
                 if run:
@@ -225,8 +224,10 @@ def train_language_model(
                 recent.restart_clock()
 
         with average.swapped_in():
-            _save(folder / LAST, config, model, corpus, now.valid, run)
-        flops = flops_per_token(config.model, len(corpus.tokenizer), config.length)
+            save_model(folder / LAST, config, model, corpus, now.valid, run)
+        flops = flops_per_token(
+            config.model, len(corpus.tokenizer), config.length, carried=config.carry != "none"
+        )
         report = {
             "config": dataclasses.asdict(config),
             "steps": now.step,
@@ -245,44 +246,6 @@ def _seed_of(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def _lanes(config: TrainConfig, corpus: Corpus, processes: Processes) -> Lanes:
-    return Lanes(
-        corpus.train,
-        config.batch_size,
-        config.length,
-        seed=config.seed,
-        order=config.order,
-        reset_documents=config.reset_documents,
-        rank=processes.rank,
-        world_size=processes.world_size,
-    )
-
-
-def _valid_lanes(config: TrainConfig, corpus: Corpus, processes: Processes) -> Lanes:
-    return Lanes(
-        corpus.valid,
-        config.valid_batch_size,
-        config.length,
-        order="given",
-        epochs=1,
-        reset_documents=config.reset_documents,
-        rank=processes.rank,
-        world_size=processes.world_size,
-    )
-
-
-def _valid_steps(config: TrainConfig) -> int | None:
-    if config.valid_tokens is None:
-        return None
-    return max(1, config.valid_tokens // (config.valid_batch_size * config.length))
-
-
-def _perplexity(loss: float, corpus: Corpus) -> dict[str, float]:
-    """Perplexity per word of a loss per token."""
-    per_word = loss * len(corpus.valid) / corpus.valid.num_words
-    return {"perplexity": math.exp(min(per_word, 700.0))}
-
-
 def _compile_parts(model: LanguageModel) -> None:
     """Compile one Transformer block for all, and the softmax where it is differentiated once."""
     for part in model.modules():
@@ -299,53 +262,8 @@ def _parts(batch: Batch, count: int) -> list[Batch]:
 
 
 def _memorise(model: LanguageModel, activations: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """The Hebbian rule, for the targets of the whole batch; nothing where rows are not Hebbian."""
+    """The Hebbian rule, with the hidden vectors and targets of the whole batch."""
     hidden = torch.cat([part.flatten(0, 1) for part, _ in activations]).float()
     targets = torch.cat([part.flatten() for _, part in activations])
     real = targets != IGNORED
     model.head.memorise(hidden[real], targets[real])
-
-
-def _save(
-    place: Path,
-    config: TrainConfig,
-    model: LanguageModel,
-    corpus: Corpus,
-    valid: dict[str, float],
-    run: RunFolder | None,
-) -> None:
-    """Save a model; to be called by all processes, of which one writes."""
-    weights = whole(model.state_dict())
-    if run:
-        info = {
-            "step": valid["step"],
-            "valid_loss": valid["loss"],
-            "valid_perplexity": valid["perplexity"],
-            "train": dataclasses.asdict(config),
-        }
-        save_language_model(place, model, config.model, corpus, info, weights=weights)
-
-
-def _sample(
-    config: TrainConfig, model: LanguageModel, tokenizer: Tokenizer, processes: Processes
-) -> str:
-    """Text from a model, by the process that has all of it."""
-    spread = config.parallel == "fsdp" and processes.world_size > 1
-    if not config.sample_tokens or not processes.main or spread:
-        return ""
-    return generate(model, tokenizer, config.sample_prompt, config.sample_tokens, seed=config.seed)[
-        0
-    ]
-
-
-def _show(run: RunFolder, now: TrainingState, text: str, bar: Any) -> None:
-    """Print the validation and a sample, which TensorBoard and the folder get, too."""
-    if not bar.disable:
-        bar.write(f"step {now.step:,}: validation perplexity {now.valid['perplexity']:,.2f}")
-    if text:
-        folder = make_writable_folder(run.path / "samples")
-        write_text(folder / f"step_{now.step:09d}.txt", text + "\n")
-        if run.tensorboard is not None:
-            run.tensorboard.add_text("sample", text, now.step)
-        if not bar.disable:
-            bar.write("  " + text.replace("\n", "\n  "))

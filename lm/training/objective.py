@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ...memory import SparseFastWeights, State, detach
+from ...memory import SparseFastWeights, State, map_state
 from ..corpora import IGNORED, Batch, Lanes
 from ..models import FastBlockLanguageModel, LanguageModel
 from .config import Carry
@@ -72,7 +72,8 @@ def carried(state: State, model: LanguageModel, carry: Carry) -> State:
         return None
     if carry == "body" and isinstance(model, FastBlockLanguageModel):
         state = state._replace(block=model.layer.initial_state(len(state.waiting)))
-    return detach(state)
+    # Contiguous, so that a compiled model meets one layout only.
+    return map_state(lambda part: part.detach().contiguous(), state)
 
 
 @torch.no_grad()

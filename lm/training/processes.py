@@ -68,25 +68,29 @@ class Processes(NamedTuple):
 def join_processes(device: str) -> Iterator[Processes]:
     """Join the processes that ``torchrun`` has started, or be the only one.
 
+    A process group that is there already is used, and left as it is.
+
     Args:
         device: As for :func:`find_device`; of several GPUs, each process takes its own.
 
     Raises:
         ValueError: torch does not find the device.
     """
-    found = find_device(device)
-    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    found, joined = find_device(device), dist.is_initialized()
+    world_size = dist.get_world_size() if joined else int(os.environ.get("WORLD_SIZE", "1"))
     if world_size == 1:
         yield Processes(0, 1, found)
         return
     if found.type == "cuda":
         found = find_device(f"cuda:{os.environ['LOCAL_RANK']}")
         torch.cuda.set_device(found)
-    dist.init_process_group("nccl" if found.type == "cuda" else "gloo")
+    if not joined:
+        dist.init_process_group("nccl" if found.type == "cuda" else "gloo")
     try:
         yield Processes(dist.get_rank(), world_size, found)
     finally:
-        dist.destroy_process_group()
+        if not joined:
+            dist.destroy_process_group()
 
 
 def shard(objective: nn.Module, processes: Processes) -> None:

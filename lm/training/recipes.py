@@ -28,13 +28,13 @@ LSTM_RATES = OptimizerConfig("adamw", matrix_lr=4e-3, table_lr=4e-3, vector_lr=4
 
 def tiny() -> TrainConfig:
     """A first run of half a minute: Shakespeare, or where that is not there, made-up words."""
-    corpus = "tinyshakespeare"
+    corpus, softmax = "tinyshakespeare", SoftmaxConfig(cutoffs=(1_000,), div_value=2.0)
     try:
         from_name(corpus)
     except FileNotFoundError:
-        corpus = "drifting"
+        corpus, softmax = "drifting", SoftmaxConfig()
     return TrainConfig(
-        model=LSTMConfig(hidden_size=128, embedding_size=128),
+        model=LSTMConfig(hidden_size=128, embedding_size=128, softmax=softmax),
         corpus=corpus,
         num_steps=300,
         optimizer=LSTM_RATES,
@@ -79,7 +79,7 @@ def wikitext2_lstm(hebbian: bool = False) -> TrainConfig:
 
 
 def drifting_lstm() -> TrainConfig:
-    """The built-in language that drifts: 3 epochs, about a minute."""
+    """The built-in language that drifts: 3 epochs, half a minute."""
     return TrainConfig(
         model=LSTMConfig(hidden_size=64, embedding_size=64),
         corpus="drifting",
@@ -99,7 +99,8 @@ def with_fast_block(recipe: Callable[[], TrainConfig]) -> TrainConfig:
     """A recipe with a block before the softmax that adapts, and longer lanes for it to do so.
 
     The gradient sums of the block begin anew with each batch, since these corpora have no documents
-    that would reset them.
+    that would reset them. Steps and tokens are those of the recipe, which on the Penn Treebank take
+    about 90 minutes with the LSTM and 40 with the Transformer.
     """
     config = recipe()
     return replace(
