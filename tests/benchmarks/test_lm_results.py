@@ -20,6 +20,7 @@ from driftwise.lm.models import LSTMConfig, TransformerConfig, flops_per_token
 from driftwise.lm.training import TrainConfig
 from driftwise.tracking import SkipCell
 
+
 @pytest.fixture(autouse=True)
 def one_thread_in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(lm_cells, "RUNS", tmp_path)
