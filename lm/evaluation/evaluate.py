@@ -63,6 +63,16 @@ def evaluate_model(
     Raises:
         ValueError: A name is unknown, an argument out of range, or an adapter breaks a rule.
     """
+    if tune_tokens < 0 or (max_tokens is not None and max_tokens < 1):
+        raise ValueError(
+            "tune_tokens must be at least 0 and max_tokens at least 1, got "
+            f"{tune_tokens} and {max_tokens}"
+        )
+    if len(corpus.tokenizer) != model.vocab_size:
+        raise ValueError(
+            f"the vocabulary must be that of the model, {model.vocab_size} ids, but {corpus.name} "
+            f"has {len(corpus.tokenizer)}"
+        )
     names = list(dict.fromkeys(adapters))
     for name in names:  # before anything is read
         split_name(name)

@@ -78,10 +78,15 @@ class StreamEvaluator:
             raise ValueError(
                 f"num_lanes and length must be at least 1, got {num_lanes} and {length}"
             )
+        # Between documents, lanes can be cut without anybody noticing.
+        self._whole = reset_documents and 1 < num_lanes and 1 < len(split.documents)
+        most = len(split.documents) if self._whole else len(split)
+        if num_lanes > most:
+            what = "documents" if self._whole else "tokens"
+            raise ValueError(f"num_lanes must be at most {most}, the {what}, got {num_lanes}")
         self.split, self.num_lanes, self.length = split, num_lanes, length
         self.reset_documents, self.seed, self.progress = reset_documents, seed, progress
         self.device = torch.device(device)
-        self._lanes()
 
     def protocol(self) -> str:
         """How the stream is read."""
@@ -150,8 +155,6 @@ class StreamEvaluator:
             )
 
     def _lanes(self) -> Lanes:
-        documents = len(self.split.documents)
-        whole = self.reset_documents and documents > 1 and self.num_lanes > 1
         return Lanes(
             self.split,
             self.num_lanes,
@@ -159,7 +162,7 @@ class StreamEvaluator:
             order="given",
             epochs=1,
             reset_documents=self.reset_documents,
-            whole_documents=whole,
+            whole_documents=self._whole,
         )
 
     def _segments(self, adapter: Adapter) -> Iterator[Batch]:

@@ -200,5 +200,9 @@ def test_names_are_checked_before_anything_is_read(
 ) -> None:
     with pytest.raises(ValueError, match="unknown adapter name 'cash'"):
         evaluate_model(model, corpus, ["static", "cash"])
+    with pytest.raises(ValueError, match="tune_tokens must be at least 0"):
+        evaluate_model(model, corpus, tune_tokens=-1)
+    with pytest.raises(ValueError, match="the vocabulary must be that of the model, 22 ids"):
+        evaluate_model(model, DriftingCorpus(num_words=5, num_tokens=(20, 20, 20)))
     with pytest.raises(ValueError, match="fwl needs a model"):
         evaluate_model(model, corpus, ["static", "fwl"])

@@ -126,8 +126,10 @@ def test_bad_input(model: LanguageModel) -> None:
     split = make_split([40])
     with pytest.raises(ValueError, match="num_lanes and length must be at least 1"):
         StreamEvaluator(split, length=0)
-    with pytest.raises(ValueError, match="batch_size must be at most 40"):
+    with pytest.raises(ValueError, match="num_lanes must be at most 40, the tokens"):
         StreamEvaluator(split, num_lanes=41)
+    with pytest.raises(ValueError, match="num_lanes must be at most 2, the documents"):
+        StreamEvaluator(make_split([20, 20]), num_lanes=3)
     two = StreamEvaluator(split, num_lanes=2, length=5, progress=False)
     with pytest.raises(ValueError, match="num_lanes must be at most 1 for dynamic"):
         two.read(make_maker(model).make("dynamic"))
