@@ -79,7 +79,7 @@ class StreamEvaluator:
                 f"num_lanes and length must be at least 1, got {num_lanes} and {length}"
             )
         # Between documents, lanes can be cut without anybody noticing.
-        self._whole = reset_documents and 1 < num_lanes and 1 < len(split.documents)
+        self._whole = reset_documents and num_lanes > 1 and len(split.documents) > 1
         most = len(split.documents) if self._whole else len(split)
         if num_lanes > most:
             what = "documents" if self._whole else "tokens"
