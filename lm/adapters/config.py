@@ -115,7 +115,7 @@ class MbpaConfig:
     """Their size."""
     pull: float = 0.0
     """Strength of the pull back."""
-    grid: ClassVar[Grid] = {"lr": (0.3, 1.0, 3.0)}
+    grid: ClassVar[Grid] = {"lr": (0.3, 1.0, 3.0, 10.0)}
 
 
 PartConfig: TypeAlias = (

@@ -13,7 +13,7 @@ from .prediction import Dense, Prediction
 from .recent_pairs import RecentPairs
 
 # Numbers held at once: positions are taken in groups of so many times K V.
-GROUP = 2**24
+GROUP = 2**21
 
 
 class LocalAdaptation(StreamMemory):

@@ -19,7 +19,8 @@ class Reader(Adapter):
     """A language model on a stream, with nothing or any of these added; all of them combine.
 
     Args:
-        model: The model; it is left as it is. Its state is carried from segment to segment.
+        model: The model; its weights are left as they are, and it is put into evaluation mode. Its
+            state is carried from segment to segment.
         rules: What moves the weights of a copy of the model after each segment, in this order.
             Where a document starts, the trained weights are put back.
         memories: What revises predictions, in this order.
