@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable
 
 from .config import TrainConfig
-from .memories import EQUAL_SIZE, EQUAL_SIZE_CONTROLLED, EQUAL_SIZE_SLOTS
+from .memories import EQUAL_SIZE, EQUAL_SIZE_CONTROLLED, EQUAL_SIZE_SLOTS, MANY_SLOTS
 
 
 def two_arms() -> TrainConfig:
@@ -66,7 +66,7 @@ def recurring_bandit(num_contexts: int = 16, num_arms: int = 5) -> TrainConfig:
         gamma=0.8,
         gae_lambda=0.8,
         vf_coef=0.3,
-        memory_kwargs={"num_slots": 16, "decay": False},
+        memory_kwargs=MANY_SLOTS,
     )
 
 
@@ -81,7 +81,7 @@ def barcode_bandit(num_contexts: int = 8, max_episode_steps: int = 200) -> Train
         gamma=0.8,
         gae_lambda=0.8,
         vf_coef=0.3,
-        memory_kwargs={"num_slots": 16, "decay": False},
+        memory_kwargs=MANY_SLOTS,
     )
 
 

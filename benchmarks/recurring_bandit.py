@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from driftwise.agents import TrainConfig
+from driftwise.agents.memories import EQUAL_SIZE_SLOTS, MANY_SLOTS
 from driftwise.agents.recipes import recurring_bandit
 from driftwise.benchmarks.agent_cells import measure, policy_plays, train_and_play
 from driftwise.tracking import Result
@@ -26,18 +27,15 @@ SETTINGS: dict[str, tuple[int, int]] = {
     "arms_20": (16, 20),
 }
 
-# Fast weights never decay here, so that a step of "sparse" touches 2 of 16 slots with keys of 16:
-# as many weights as "dense" has, whose keys are 32 wide. "dense_large" has as many fast weights as
-# "sparse", and touches all of them at every step.
-SLOTS = {"decay": False, "num_slots": 16, "key_size": 16}
+# A step of "sparse" touches 2 of 16 slots with keys of 16: as many weights as "dense" has, whose
+# keys are 32 wide. "dense_large" has as many fast weights as "sparse", and touches all of them at
+# every step. The others have as many parameters as "sparse".
+DENSE = {**EQUAL_SIZE_SLOTS["dense"]["memory_kwargs"], "key_size": 32}
 AGENTS: dict[str, dict[str, Any]] = {
-    "sparse": {"memory": "sparse", "memory_kwargs": SLOTS},
-    "dense": {"memory": "dense", "memory_kwargs": {"decay": False, "key_size": 32}},
-    "dense_large": {"memory": "dense", "memory_kwargs": {"decay": False, "key_size": 256}},
-    "random_k": {"memory": "sparse", "memory_kwargs": {**SLOTS, "address": "random"}},
-    "gru": {"memory": "gru", "memory_kwargs": {}, "width": 100},
-    "lstm": {"memory": "lstm", "memory_kwargs": {}, "width": 88},
-    "none": {"memory": "none", "memory_kwargs": {}, "width": 240},
+    **EQUAL_SIZE_SLOTS,
+    "dense": {"memory": "dense", "memory_kwargs": DENSE},
+    "dense_large": {"memory": "dense", "memory_kwargs": {**DENSE, "key_size": 256}},
+    "random_k": {"memory": "sparse", "memory_kwargs": {**MANY_SLOTS, "address": "random"}},
 }
 POLICIES: dict[str, dict[str, Any]] = {
     "random": {},
@@ -48,7 +46,8 @@ POLICIES: dict[str, dict[str, Any]] = {
 
 def _agent(row: str, setting: str) -> TrainConfig:
     num_contexts, num_arms = SETTINGS[setting]
-    return dataclasses.replace(recurring_bandit(num_contexts, num_arms), **AGENTS.get(row, {}))
+    task = recurring_bandit(num_contexts, num_arms)
+    return dataclasses.replace(task, **{"memory_kwargs": {}, **AGENTS.get(row, {})})
 
 
 def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:

@@ -19,7 +19,15 @@ from .image_streams import (
     IIDStream,
     ImageStream,
 )
-from .images import Glyphs, ImageSet, Omniglot, contact_sheet
+from .images import (
+    MNIST,
+    FashionMNIST,
+    Glyphs,
+    ImageFolder,
+    ImageSet,
+    Omniglot,
+    contact_sheet,
+)
 
 if find_spec("gymnasium") is not None:
     from .arms import Arms
@@ -78,6 +86,7 @@ if find_spec("gymnasium") is not None:
 
 __all__ = [
     "ENVIRONMENTS",
+    "MNIST",
     "NOTIFY_LEVELS",
     "Arms",
     "AtSteps",
@@ -97,6 +106,7 @@ __all__ = [
     "DriftingWrapper",
     "Drop",
     "Effect",
+    "FashionMNIST",
     "FewShotEpisode",
     "FewShotEpisodes",
     "Flip",
@@ -107,6 +117,7 @@ __all__ = [
     "IIDStream",
     "ImageCurriculum",
     "ImageCurriculumVector",
+    "ImageFolder",
     "ImageSet",
     "ImageStream",
     "InformativeArm",

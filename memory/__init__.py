@@ -6,7 +6,9 @@ from .contract import Memory, SequenceMemory
 from .dynamic_evaluation import autograd_dynamic_evaluation
 from .fast_weight_flops import FastWeightFlops, fast_weight_flops
 from .fast_weight_layer import BlockParameters, FastWeightLayer
+from .functional import Parameters, functional
 from .hebbian_softmax import HebbianSoftmax
+from .inner_loop import check_finite, inner_loop, inner_step, repeat
 from .kernels import without_kernels
 from .parameter_rule import ParameterRule
 from .recurrent import GRU, LSTM, GRUState, LSTMState, NoMemory, NoState
@@ -27,6 +29,7 @@ from .state import (
 from .step_sizes import parameter_groups
 from .target_checking import check_target_memory
 from .target_memory import LossHead, TargetMemory
+from .update_mask import Sparsity, UpdateMask
 from .weight_imprinting import WeightImprinting
 
 __all__ = [
@@ -45,24 +48,32 @@ __all__ = [
     "NoMemory",
     "NoState",
     "ParameterRule",
+    "Parameters",
     "RowGatedFastWeights",
     "RowGatedState",
     "SequenceMemory",
     "SparseFastWeights",
+    "Sparsity",
     "Stack",
     "State",
     "TargetMemory",
+    "UpdateMask",
     "WeightImprinting",
     "augment",
     "autograd_dynamic_evaluation",
+    "check_finite",
     "check_memory",
     "check_target_memory",
     "clone",
     "detach",
     "fast_weight_flops",
     "flatten_state",
+    "functional",
+    "inner_loop",
+    "inner_step",
     "map_state",
     "parameter_groups",
+    "repeat",
     "select_rows",
     "unflatten_state",
     "where_rows",

@@ -34,6 +34,8 @@ RESULTS = (
     "hebbian_news_books",
     "adaptation_cost",
     "lm_throughput",
+    "sparse_maml_signatures",
+    "maml_speed",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
 

@@ -17,9 +17,10 @@ class FewShotEpisode(NamedTuple):
     """A task of N ways, K shots and Q queries of each way.
 
     Attributes:
-        images: Those to learn from, (N * K, 28, 28) of float32 from 0 to 1.
+        images: Those to learn from, (N * K, 28, 28) of float32 from 0 to 1 (of another size, or in
+            colour (N * K, H, H, 3), where the set's images are).
         labels: Theirs, (N * K,) from 0 to N - 1, way by way.
-        query_images: Those to be tested on, (N * Q, 28, 28).
+        query_images: Those to be tested on, (N * Q, ...) alike.
         query_labels: Theirs, (N * Q,).
     """
 

@@ -103,6 +103,11 @@ class ImageStream(ABC):
     # ------------------------------------------------------------------ the stream
 
     @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of an image: (28, 28), another square, or (H, H, 3) in colour."""
+        return self._images.images.shape[2:]
+
+    @property
     def finished(self) -> bool:
         """Whether there is no further batch."""
         return self.num_batches is not None and self.step >= self.num_batches

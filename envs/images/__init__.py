@@ -2,7 +2,17 @@
 
 from .contact_sheet import contact_sheet
 from .glyphs import Glyphs
+from .image_folder import ImageFolder
 from .image_set import ImageSet
+from .mnist import MNIST, FashionMNIST
 from .omniglot import Omniglot
 
-__all__ = ["Glyphs", "ImageSet", "Omniglot", "contact_sheet"]
+__all__ = [
+    "MNIST",
+    "FashionMNIST",
+    "Glyphs",
+    "ImageFolder",
+    "ImageSet",
+    "Omniglot",
+    "contact_sheet",
+]

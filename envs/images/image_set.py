@@ -20,6 +20,7 @@ class ImageSet:
     Attributes:
         name: What messages call it.
         images: Array (C, D, 28, 28) of uint8: C classes, D drawings of each. Ink is 255, paper 0.
+            Other squares will do for few-shot episodes, and colours, (C, D, H, H, 3).
         class_names: A name for each of the C classes.
         background: Which classes are for training (C,) where a protocol trains on some classes and
             tests on others; the rest is for evaluation.
@@ -39,9 +40,11 @@ class ImageSet:
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
             kind = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
             raise TypeError(f"images must be a numpy array of uint8, got {kind}")
-        if images.ndim != 4 or images.shape[2:] != (SIZE, SIZE) or not images.size:
+        square = images.ndim >= 4 and images.shape[2] == images.shape[3]
+        if not square or images.shape[4:] not in ((), (3,)) or not images.size:
             raise ValueError(
-                f"images must have shape (classes, drawings, {SIZE}, {SIZE}), got {images.shape}"
+                f"images must have shape (classes, drawings, {SIZE}, {SIZE}), or any other square, "
+                f"in colour with a last dimension of 3, got {images.shape}"
             )
         for name, part in (("class_names", self.class_names), ("background", self.background)):
             if len(part) != len(images):

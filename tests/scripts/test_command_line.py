@@ -192,3 +192,47 @@ def test_errors_of_run_omniglot_are_one_line(run, tmp_path, arguments, message):
     assert leaving.startswith("driftwise run-omniglot: ") and message in leaving
     assert "\n" not in leaving
     assert not (tmp_path / "runs").exists()
+
+
+FEW_SHOT = (
+    *("train-fewshot", "--recipe", "glyphs", "--num-ways", "3", "--width", "4"),
+    *("--updates", "2", "--tasks-per-update", "1", "--evaluate-episodes", "2"),
+    *("--test-episodes", "3"),
+)
+
+
+@pytest.fixture
+def few_glyphs(monkeypatch):
+    from driftwise.agents.few_shot import config
+    from driftwise.envs import Glyphs
+
+    monkeypatch.setitem(config.IMAGES, "glyphs", lambda: Glyphs(60))
+
+
+def test_train_fewshot(run, few_glyphs, tmp_path):
+    arguments = (*FEW_SHOT, "--runs", str(tmp_path), "--test-on", "glyphs")
+    leaving, text = run(*arguments)
+    assert leaving is None
+    assert "held out 0." in text and "3 episodes" in text and "block4" in text
+    folder = tmp_path / "glyphs-3way-1shot" / "sparse_maml-0"
+    assert f"in {folder}" in text
+    assert json.loads((folder / "report.json").read_text())["updates"] == 2
+    assert list(folder.glob("events.out.tfevents.*"))
+    assert "already holds a run" in run(*arguments, "--resume", "no")[0]
+    assert "inner_steps" in run(*arguments, "--inner-steps", "3")[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "elephant"], "method must be one of maml, anil"),
+        (["--inner-lr", "0"], "inner_lr must be above 0, got 0.0"),
+        (["--num-queries", "30"], "at most 20, all drawings of a class, got 1 + 30"),
+        (["--images", "elephants"], "images must be one of omniglot, glyphs"),
+        (["--inner-lr", "1e38"], "became NaN in step 2 of 5 of the inner loop"),
+    ],
+)
+def test_errors_of_train_fewshot_are_one_line(run, few_glyphs, tmp_path, arguments, message):
+    leaving, _ = run(*FEW_SHOT, "--method", "maml", "--runs", str(tmp_path), *arguments)
+    assert leaving.startswith("driftwise train-fewshot: ") and message in leaving
+    assert "\n" not in leaving
