@@ -56,7 +56,7 @@ def ptb_transformer() -> TrainConfig:
 
 
 def wikitext2_lstm(hebbian: bool = False) -> TrainConfig:
-    """WikiText-2 with an adaptive softmax, perhaps with Hebbian rows: 8 epochs."""
+    """WikiText-2 with an adaptive softmax, perhaps with Hebbian rows: 8 epochs, about an hour."""
     model = LSTMConfig(
         hidden_size=256,
         embedding_size=256,

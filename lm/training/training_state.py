@@ -58,9 +58,11 @@ class TrainingState:
         if self.states[0] is not None:
             rows = map_state(lambda *parts: torch.cat(parts), *self.states)
             state = flatten_state(processes.all_rows(rows))
-        with self.average.swapped_in():
-            average = whole(self.model.state_dict()) if self.average.decay is not None else None
-            average = average and {name: part.clone() for name, part in average.items()}
+        average = None
+        if self.average.decay is not None:
+            with self.average.swapped_in():
+                weights = whole(self.model.state_dict())
+                average = {name: part.clone() for name, part in weights.items()}
         return {
             "model": whole(self.model.state_dict()),
             "optimizers": [whole(optimizer.state_dict()) for optimizer in self.optimizers],
