@@ -9,7 +9,7 @@ import torch
 
 from driftwise.envs.schedules import Hazard
 from driftwise.lm.adapters import AdapterMaker
-from driftwise.lm.corpora import Documents, DriftingCorpus, TokenSplit
+from driftwise.lm.corpora import Documents, DriftingCorpus, TokenSplit, open_corpus
 from driftwise.lm.evaluation import (
     Reading,
     StreamEvaluator,
@@ -74,6 +74,26 @@ def test_a_report_counts_words_whatever_the_tokens() -> None:
     assert "better" in format_report(report)
     figure = plot_positions(report, in_documents=True, title="t")
     assert figure.axes[0].get_xscale() == "log"
+
+
+def test_byte_pairs_count_words(tmp_path) -> None:
+    """A corpus in words and in byte pairs: as many words and bytes, other tokens."""
+    text = tmp_path / "t.txt"
+    text.write_text("The well-known end. It was the end of the end.\n" * 300, "utf-8")
+    found = {}
+    for tokenizer, size in (("words", None), ("bpe", 270)):
+        corpus = open_corpus(
+            text, tokenizer=tokenizer, vocab_size=size, cache=tmp_path, progress=False
+        )
+        torch.manual_seed(0)
+        model = build_model(LSTMConfig(8, 8), len(corpus.tokenizer))
+        report = evaluate_model(model, corpus, ["static"], length=50, progress=False)
+        nats = report["adapters"]["static"]["nats_per_token"] * report["tokens"]
+        static = report["adapters"]["static"]
+        assert static["nats_per_word"] == pytest.approx(nats / corpus.test.num_words)
+        assert static["bits_per_byte"] == pytest.approx(nats / corpus.test.num_bytes / math.log(2))
+        found[tokenizer] = report["tokens"], report["words"], report["bytes"]
+    assert found["words"][1:] == found["bpe"][1:] and found["words"][0] < found["bpe"][0]
 
 
 def test_diverged_numbers_do_not_stop_a_report() -> None:
