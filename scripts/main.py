@@ -11,6 +11,7 @@ COMMANDS = {
     "train-fewshot": "train MAML or sparse-MAML on few-shot episodes",
     "run-omniglot": "run a classifier on a stream whose classes keep coming",
     "train-lm": "train a language model",
+    "evaluate-lm": "read a text with a language model, with every way of adapting",
     "generate": "let a language model go on with a text",
     "watch": "film agents in a world that changes",
     "suite": "score an agent in the eight worlds of driftwise-8",

@@ -31,6 +31,11 @@ RESULTS = (
     "sparse_maml_signatures",
     "maml_speed",
     "lm_throughput",
+    "drifting_corpus",
+    "lm_ladder_ptb",
+    "lm_ladder_wikitext2",
+    "hebbian_news_books",
+    "adaptation_cost",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
 

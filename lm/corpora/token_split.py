@@ -73,6 +73,32 @@ class TokenSplit:
         """Number of bytes of UTF-8: what bits per byte are measured by."""
         return int(self.documents.bytes.sum())
 
+    def first(self, num_tokens: int) -> TokenSplit:
+        """The documents that begin among the first tokens, cut behind these.
+
+        Of a document that is cut, words and bytes are counted in proportion.
+
+        Args:
+            num_tokens: At least 1; all of a split that has fewer.
+
+        Raises:
+            ValueError: ``num_tokens`` is below 1.
+        """
+        if num_tokens < 1:
+            raise ValueError(f"num_tokens must be at least 1, got {num_tokens}")
+        documents, end = self.documents, min(num_tokens, len(self))
+        count = int(np.searchsorted(documents.offsets, end))
+        offsets = np.append(documents.offsets[:count], end)
+        share = np.diff(offsets) / np.maximum(np.diff(documents.offsets[: count + 1]), 1)
+        kept = Documents(
+            offsets,
+            documents.keys[:count],
+            np.rint(documents.words[:count] * share).astype(np.int64),
+            np.rint(documents.bytes[:count] * share).astype(np.int64),
+            documents.titles[:count],
+        )
+        return TokenSplit(self.ids[:end], kept, self.eos)
+
 
 def id_dtype(vocab_size: int) -> type[np.unsignedinteger[Any]]:
     """The smaller of uint16 and uint32 that holds the ids."""

@@ -11,7 +11,7 @@ from .config import (
     config_from_dict,
 )
 from .fast_block import FastBlockLanguageModel, FastBlockState
-from .flops import ModelFlops, flops_per_token
+from .flops import ModelFlops, flops_per_token, model_flops
 from .language_model import LanguageModel
 from .lstm import LSTMLanguageModel, LSTMModelState
 from .recipes import rae_lstm, small_lstm, small_transformer
@@ -38,6 +38,7 @@ __all__ = [
     "config_from_dict",
     "count_parameters",
     "flops_per_token",
+    "model_flops",
     "rae_lstm",
     "sample",
     "small_lstm",

@@ -71,17 +71,41 @@ def flops_per_token(
         ValueError: ``length`` is below 1, there is not one share for each cluster, or the
             configuration is unusable.
     """
-    if length < 1:
-        raise ValueError(f"length must be at least 1, got {length}")
     with torch.device("meta"):
         model = build_model(config, vocab_size)
+    return model_flops(model, length, carried=carried, tail_shares=tail_shares)
+
+
+def model_flops(
+    model: LanguageModel,
+    length: int,
+    *,
+    carried: bool = True,
+    tail_shares: Sequence[float] | None = None,
+    adapting: bool = True,
+) -> ModelFlops:
+    """:func:`flops_per_token` of a model that is there.
+
+    Args:
+        model: The model.
+        length: As there, and so are ``carried`` and ``tail_shares``.
+        carried: As there.
+        tail_shares: As there.
+        adapting: Whether an adaptive block adapts, or only runs with its slow weights.
+
+    Raises:
+        ValueError: As there.
+    """
+    if length < 1:
+        raise ValueError(f"length must be at least 1, got {length}")
     head = _head(model.head, tail_shares)
     block = 0.0
     body: LanguageModel = model
     if isinstance(model, FastBlockLanguageModel):
         body = model.body
-        block = fast_weight_flops(model.layer, length, carried=carried).total
-        head *= 3.0
+        cost = fast_weight_flops(model.layer, length, carried=carried)
+        block = cost.total if adapting else cost.static
+        head *= 3.0 if adapting else 1.0
     memories = [part for part in body.modules() if isinstance(part, SparseFastWeights)]
     return ModelFlops(
         body=_body(body),
