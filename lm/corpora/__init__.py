@@ -8,7 +8,8 @@ from .lanes import IGNORED, Batch, Lanes
 from .named import NAMED
 from .opening import open_corpus
 from .token_split import Documents, TokenSplit
-from .tokenizer import Tokenizer, fingerprint, load_tokenizer, save_tokenizer
+from .tokenizer import Tokenizer, fingerprint
+from .tokenizer_files import load_tokenizer, save_tokenizer
 from .words import Words, split_words
 
 __all__ = [

@@ -17,7 +17,8 @@ from .hugging_face import from_hugging_face
 from .named import NAMED, from_name
 from .preparing import cache_folder, load_split, prepare
 from .sources import Source, from_path
-from .tokenizer import Tokenizer, fingerprint, load_tokenizer
+from .tokenizer import Tokenizer, fingerprint
+from .tokenizer_files import load_tokenizer
 from .words import Style, Words
 
 

@@ -22,7 +22,8 @@ from ...tracking.lock import FileLock
 from .documents import Document, Piece
 from .sources import Source
 from .token_split import Documents, TokenSplit, id_dtype
-from .tokenizer import Tokenizer, fingerprint, load_tokenizer, save_tokenizer
+from .tokenizer import Tokenizer, fingerprint
+from .tokenizer_files import load_tokenizer, save_tokenizer
 from .words import Style, Words, split_words
 
 FORMAT = 1  # to be raised when the same source and settings come to other ids
