@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ...envs import ClassCurriculum, ClassIncremental, Glyphs, IIDStream, ImageSet, Omniglot
 from ...envs.image_streams import ClassStream
 from ...memory.contract import check_sizes
-from .online_classifier import OnlineClassifier
+from .learner import Learner
 from .registry import load_learner, make_learner
 
 STREAMS = ("curriculum", "incremental", "iid")
@@ -125,7 +125,7 @@ class StreamConfig:
             **common,
         )
 
-    def make_learner(self, stream: ClassStream) -> OnlineClassifier:
+    def make_learner(self, stream: ClassStream) -> Learner:
         """The learner, new or from ``start_from``, for the classes of a stream.
 
         Raises:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ...envs import ClassCurriculum
 from ...envs.image_streams import ClassStream
 from ...tracking import RunFolder
-from .online_classifier import OnlineClassifier
+from .learner import Learner
 from .registry import save_learner
 from .stream_config import StreamConfig
 from .stream_figures import confusion_sheet, plot_stages
@@ -89,7 +89,7 @@ def run_stream(
 def _run(
     config: StreamConfig,
     run: RunFolder,
-    learner: OnlineClassifier,
+    learner: Learner,
     stream: ClassStream,
     record: StreamRecord,
     recent: Recent,
