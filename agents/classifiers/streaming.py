@@ -47,7 +47,8 @@ def run_stream(
     Returns:
         What is also in the folder's ``report.json``: ``folder``, ``config``, ``steps``,
         ``finished`` (False if ``max_steps`` or ``max_level_steps`` ended it), ``stages`` and
-        ``binding`` (see :class:`StreamRecord`) and, of a curriculum, ``steps_per_level`` and
+        ``binding`` (see :class:`StreamRecord`), ``retained_accuracy``, ``forgetting`` and the like
+        over the blocks of classes and, of a curriculum, ``steps_per_level`` and
         ``sightings_to_criterion``. The learner lies in the folder as ``learner/``.
 
     Raises:
@@ -150,6 +151,7 @@ def _report(config: StreamConfig, stream: ClassStream, record: StreamRecord) -> 
         "finished": stream.finished,
         "stages": record.stages,
         "binding": record.binding,
+        **record.forgetting(),
     }
     if isinstance(stream, ClassCurriculum):
         report["finished"] = stream.level == stream.levels.count

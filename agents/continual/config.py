@@ -112,7 +112,7 @@ class ContinualConfig:
                 f"got {self.learner!r}"
             )
         check_sizes(steps=self.steps, checkpoint_every=self.checkpoint_every, pieces=self.pieces)
-        if self.pieces > self.steps:
+        if self.stream == "osaka" and self.pieces > self.steps:
             raise ValueError(f"pieces must be at most steps={self.steps}, got {self.pieces}")
 
     @property

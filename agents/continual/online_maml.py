@@ -99,6 +99,8 @@ class OnlineMAML:
         if method not in ONLINE_METHODS:
             raise ValueError(f"learner must be one of {', '.join(ONLINE_METHODS)}, got {method!r}")
         config.check()
+        if config.pretrain_updates and ONLINE_METHODS[method].kind is None:
+            raise ValueError("pretrain_updates must be 0 for a learner that does not adapt")
         self.net, self.config, self.num_classes = net, config, num_classes
         self.method, self.kind = ONLINE_METHODS[method], dict(kind or {})
         self.theta: Parameters = dict(net.named_parameters())
@@ -272,8 +274,6 @@ class OnlineMAML:
             )
             for episode in episodes
         ]
-        if self.method.kind is None:
-            raise ValueError("pretrain_updates must be 0 for a learner that does not adapt")
         return {"loss": self._learn_from(pairs, modulated=False)}
 
     def _tensors(self, images: Any, labels: Any) -> tuple[Tensor, Tensor]:
