@@ -30,6 +30,8 @@ RESULTS = (
     "drifting_control",
     "sparse_maml_signatures",
     "maml_speed",
+    "osaka",
+    "la_maml",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
 
