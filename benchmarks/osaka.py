@@ -59,8 +59,8 @@ RESULT = Result(
     "before it is learned. C-MAML with update modulation, and Online Adam, by the release's "
     "settings, the masked forms by those of C-MAML; MAML and its masked forms: 500 updates of 4 "
     "episodes of 900 Omniglot classes before, 4 steps of 0.1, first order. Forgetting and "
-    "transfer: accuracy on other drawings of the tasks that begin five equal parts of the stream, after "
-    "one batch of them, tested after each part. Nothing was tuned.",
+    "transfer: accuracy on other drawings of the tasks that begin five equal parts of the stream, "
+    "after one batch of them, tested after each part. Nothing was tuned.",
     rows=[*ONLINE_METHODS, RELEASED],
     settings=list(SETTINGS),
     seeds=list(range(5)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-LA_MAML: dict[str, dict[str, dict[str, Any]]] = {
+_RELEASED: dict[str, dict[str, dict[str, Any]]] = {
     "rotations": {
         "er": {"learning_rate": 0.1},
         "c_maml": {"inner_lr": 0.1, "learning_rate": 0.1},
@@ -30,23 +30,31 @@ LA_MAML: dict[str, dict[str, dict[str, Any]]] = {
         "la_maml": {"inner_lr": 0.1, "mask_learning_rate": 0.1, "memory": 500, "glances": 10},
     },
 }
-"""As in the La-MAML release; ER has the rate of Riemer et al. (2019)."""
+# As in the La-MAML release; ER has the rate of Riemer et al. (2019).
 
-# The masked forms begin where La-MAML does; those that mask the inner loop alone move the weights
-# as C-MAML does. Their masks are ours: no settings were published.
-for _learners in LA_MAML.values():
-    _base = {k: v for k, v in _learners["la_maml"].items() if k != "mask_learning_rate"}
-    _logits = {
-        "mask_learning_rate": 5e-3,
+
+def _masked(learners: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The masked forms of La-MAML's settings; of these none were published.
+
+    Under a mask that holds in both loops, the half that is open moves twice as far; beside one in
+    the inner loop, the weights move as those of C-MAML do. Logits have to move slowly: at ten times
+    the rate, 94 % of the last layers were closed in the end, and a tenth of the accuracy lost.
+    """
+    base = {k: v for k, v in learners["la_maml"].items() if k != "mask_learning_rate"}
+    base |= {
+        "mask_learning_rate": 5e-4,
         "mask_optimizer": "adam",
         "mask_kwargs": {"logit_scale": 0.1},
     }
-    _learners["sparse_la_maml"] = {**_base, **_logits}
-    _learners["sparse_la_maml_inner"] = {
-        **_learners["sparse_la_maml"],
-        "learning_rate": _learners["c_maml"]["learning_rate"],
+    return {
+        "sparse_la_maml": {**base, "inner_lr": 2 * base["inner_lr"]},
+        "sparse_la_maml_inner": {**base, "learning_rate": learners["c_maml"]["learning_rate"]},
+        "sparse_relu_la_maml": dict(learners["la_maml"]),
     }
-    _learners["sparse_relu_la_maml"] = dict(_learners["la_maml"])
+
+
+LA_MAML = {stream: learners | _masked(learners) for stream, learners in _RELEASED.items()}
+"""By stream and learner."""
 
 _UPDATE_MODULATION = {
     # C-MAML + UM, without pre-training.

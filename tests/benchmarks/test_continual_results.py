@@ -44,4 +44,3 @@ def test_cells_name_what_decides_them():
     released = osaka.config(osaka.RELEASED, "stay_90")["learner"]
     assert released["prolonged"] and released["inner_steps"] == 8 and released["width"] == 4
     assert la_maml.config("la_maml", "default")["learner"]["mask_learning_rate"] == 0.3
-    assert set(la_maml.PUBLISHED) == set(la_maml.SETTINGS.values())
