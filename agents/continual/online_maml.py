@@ -199,8 +199,9 @@ class OnlineMAML:
     def _learn_plainly(self, batch: Batch) -> dict[str, float]:
         logits = self._forward(self.theta, batch.x)
         loss = F.cross_entropy(logits, batch.y)
+        metrics = _metrics(logits, loss, batch)
         self._step(torch.autograd.grad(loss, list(self.theta.values())), None)
-        return _metrics(logits, loss, batch)
+        return metrics
 
     def _adapt_to(self, batch: Batch, *, differentiable: bool) -> None:
         """Make the weights to predict the next batch by."""

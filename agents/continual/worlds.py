@@ -52,7 +52,7 @@ class OsakaWorld:
         self.pretraining = config.make_pretraining(self.stream)
         bounds = np.linspace(0, config.steps, config.pieces + 1).astype(np.int64)
         self.ends = bounds[1:].tolist()
-        self.probes = _tasks_at(config.make_osaka(), bounds[:-1])
+        self.probes = _tasks_at(self.stream, bounds[:-1])
 
     @property
     def parts(self) -> list[Any]:
@@ -85,11 +85,12 @@ class OsakaWorld:
 
 
 def _tasks_at(stream: Osaka, steps: NDArray[np.int64]) -> list[OsakaTask]:
-    """The tasks at certain steps of a stream, which is played for that."""
-    found = []
+    """The tasks at certain steps of a stream, which is played for that and then put back."""
+    found, begin = [], stream.state_dict()
     for step in range(int(steps[-1]) + 1):
         stream.next_batch()
         if step in steps:
             assert stream.task is not None
             found.append(stream.task)
+    stream.load_state_dict(begin)
     return found

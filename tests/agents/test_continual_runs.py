@@ -16,7 +16,7 @@ import pytest
 from driftwise.agents.classifiers import LaMAML
 from driftwise.agents.classifiers.stream_record import answers
 from driftwise.agents.continual import RECIPES, ContinualConfig, config, run_continual, settings
-from driftwise.envs import Glyphs
+from driftwise.envs import Glyphs, ImageSet
 from driftwise.tracking import load_checkpoint, read_metrics
 
 SCRIPT = Path(__file__).with_name("resumable_continual.py")
@@ -42,10 +42,18 @@ OSAKA: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, ImageSet]:
+    """All images, drawn once."""
+    return {
+        name: Glyphs(40) if name == "omniglot" else make() for name, make in config.GLYPHS.items()
+    }
+
+
 @pytest.fixture(autouse=True)
-def few_glyphs(monkeypatch: pytest.MonkeyPatch) -> None:
-    few = Glyphs(40)
-    monkeypatch.setitem(config.GLYPHS, "omniglot", lambda: few)
+def few_glyphs(monkeypatch: pytest.MonkeyPatch, drawn: dict[str, ImageSet]) -> None:
+    for name, images in drawn.items():
+        monkeypatch.setitem(config.GLYPHS, name, lambda images=images: images)
 
 
 def play(runs: Path, given: ContinualConfig, **options: Any) -> dict[str, Any]:

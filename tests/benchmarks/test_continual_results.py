@@ -9,10 +9,16 @@ from driftwise.benchmarks import continual_cells, la_maml, osaka
 from driftwise.envs import Glyphs
 
 
+@pytest.fixture(scope="module")
+def drawn():
+    """Few images in place of each set, drawn once."""
+    return {name: Glyphs(40 if name == "omniglot" else 10) for name in continual_config.GLYPHS}
+
+
 @pytest.fixture(autouse=True)
-def small(monkeypatch, tmp_path):
-    glyphs = Glyphs(40)
-    monkeypatch.setitem(continual_config.GLYPHS, "omniglot", lambda: glyphs)
+def small(monkeypatch, tmp_path, drawn):
+    for name, images in drawn.items():
+        monkeypatch.setitem(continual_config.GLYPHS, name, lambda images=images: images)
     monkeypatch.setattr(continual_cells, "RUNS", str(tmp_path))
     monkeypatch.setattr(osaka, "WIDTH", 4)
     tiny = {"images": "glyphs", "num_ways": 3, "num_shots": 1, "pieces": 2, "steps": 4}
