@@ -18,6 +18,9 @@ from .image_streams import (
     FewShotEpisodes,
     IIDStream,
     ImageStream,
+    Osaka,
+    OsakaEpisodes,
+    PixelTasks,
 )
 from .images import (
     MNIST,
@@ -133,10 +136,13 @@ __all__ = [
     "ObservePreviousStepVector",
     "Omniglot",
     "OrnsteinUhlenbeck",
+    "Osaka",
+    "OsakaEpisodes",
     "Periodic",
     "Permutation",
     "Permute",
     "PermuteActions",
+    "PixelTasks",
     "RandomWalk",
     "Reactive",
     "Recur",

@@ -1,6 +1,13 @@
 """Evaluation: regret and recovery, continual learning, statistics, results of record, figures."""
 
-from .continual import average_accuracy, backward_transfer, forgetting, forward_transfer
+from .continual import (
+    average_accuracy,
+    backward_transfer,
+    backward_transfer_and_interference,
+    forgetting,
+    forward_transfer,
+    summarize_continual,
+)
 from .figures import plot_regret_and_recovery, plot_scores, plot_scores_over_settings
 from .regret import (
     Adaptation,
@@ -32,6 +39,7 @@ __all__ = [
     "adaptation_time",
     "average_accuracy",
     "backward_transfer",
+    "backward_transfer_and_interference",
     "bootstrap_interval",
     "build_result",
     "cumulative_regret",
@@ -51,5 +59,6 @@ __all__ = [
     "regret_per_segment",
     "render_tables",
     "share_of_gap",
+    "summarize_continual",
     "write_result",
 ]

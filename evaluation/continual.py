@@ -5,6 +5,7 @@ axes are seeds. What a metric does not read may be NaN.
 
     Lopez-Paz & Ranzato 2017, Gradient Episodic Memory (NeurIPS): average accuracy, transfer.
     Chaudhry et al. 2018, Riemannian Walk (ECCV): forgetting.
+    Riemer et al. 2019, Meta-Experience Replay (ICLR): retained accuracy RA, and BTI.
 """
 
 import numpy as np
@@ -14,7 +15,10 @@ Floats = NDArray[np.float64]
 
 
 def average_accuracy(accuracy: ArrayLike) -> Floats:
-    """Return the mean accuracy over all tasks after the last, ACC = 1/K sum_j R[K, j], (...)."""
+    """Return the mean accuracy over all tasks after the last, ACC = 1/K sum_j R[K, j], (...).
+
+    The same is called retained accuracy, RA (Riemer et al. 2019).
+    """
     return _matrix(accuracy, 1)[..., -1, :].mean(axis=-1)
 
 
@@ -26,6 +30,17 @@ def backward_transfer(accuracy: ArrayLike) -> Floats:
     matrix = _matrix(accuracy, 2)
     learned = np.diagonal(matrix, axis1=-2, axis2=-1)
     return np.asarray((matrix[..., -1, :-1] - learned[..., :-1]).mean(axis=-1))
+
+
+def backward_transfer_and_interference(accuracy: ArrayLike) -> Floats:
+    """Return BTI = 1/K sum_j R[K, j] - R[j, j], (...); negative is forgetting.
+
+    Backward transfer, but the mean is over all K tasks, of which the last adds 0 (as in the
+    programs behind the tables of Riemer et al. 2019 and Gupta et al. 2020).
+    """
+    matrix = _matrix(accuracy, 1)
+    learned = np.diagonal(matrix, axis1=-2, axis2=-1)
+    return np.asarray((matrix[..., -1, :] - learned).mean(axis=-1))
 
 
 def forward_transfer(accuracy: ArrayLike, untrained: ArrayLike) -> Floats:
@@ -53,6 +68,29 @@ def forgetting(accuracy: ArrayLike) -> Floats:
     matrix = _matrix(accuracy, 2)
     best = np.nanmax(matrix[..., :-1, :-1], axis=-2)
     return np.asarray((best - matrix[..., -1, :-1]).mean(axis=-1))
+
+
+def summarize_continual(
+    accuracy: ArrayLike, untrained: ArrayLike | None = None
+) -> dict[str, Floats]:
+    """Return all of these metrics by name, each (...); NaN where the tasks are too few for one.
+
+    Args:
+        accuracy: (..., K, K).
+        untrained: as of :func:`forward_transfer`, which is left out without it.
+    """
+    matrix = _matrix(accuracy, 1)
+    nothing = np.full(matrix.shape[:-2], np.nan)
+    several = matrix.shape[-1] > 1
+    found = {
+        "retained_accuracy": average_accuracy(matrix),
+        "backward_transfer_and_interference": backward_transfer_and_interference(matrix),
+        "backward_transfer": backward_transfer(matrix) if several else nothing,
+        "forgetting": forgetting(matrix) if several else nothing,
+    }
+    if untrained is not None:
+        found["forward_transfer"] = forward_transfer(matrix, untrained) if several else nothing
+    return found
 
 
 def _matrix(accuracy: ArrayLike, least: int) -> Floats:

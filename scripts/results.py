@@ -36,6 +36,8 @@ RESULTS = (
     "lm_ladder_wikitext2",
     "hebbian_news_books",
     "adaptation_cost",
+    "osaka",
+    "la_maml",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
 

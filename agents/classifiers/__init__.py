@@ -3,6 +3,13 @@
 from .checking import check_learner
 from .conv_net import ConvNet
 from .fast_weight_readout import FastWeightReadout
+from .la_maml import LA_MAML_METHODS, LaMAML, LaMAMLMethod
+from .la_maml_configs import (
+    LaMAMLConfig,
+    SparseInnerLaMAMLConfig,
+    SparseLaMAMLConfig,
+    SparseReLULaMAMLConfig,
+)
 from .learner import Images, Labels, Learner
 from .learner_configs import (
     ClassMeanConfig,
@@ -11,6 +18,7 @@ from .learner_configs import (
     HebbianConfig,
     ImprintingConfig,
     LambdaOnlyConfig,
+    LearnerConfig,
     ReplayConfig,
     SoftmaxConfig,
 )
@@ -23,6 +31,7 @@ from .stream_record import StreamRecord
 from .streaming import run_stream
 
 __all__ = [
+    "LA_MAML_METHODS",
     "LEARNERS",
     "ClassMeanConfig",
     "ConvNet",
@@ -32,14 +41,21 @@ __all__ = [
     "HebbianConfig",
     "Images",
     "ImprintingConfig",
+    "LaMAML",
+    "LaMAMLConfig",
+    "LaMAMLMethod",
     "Labels",
     "LambdaOnlyConfig",
     "Learner",
+    "LearnerConfig",
     "NearestClassMean",
     "OnlineClassifier",
     "ReplayBuffer",
     "ReplayConfig",
     "SoftmaxConfig",
+    "SparseInnerLaMAMLConfig",
+    "SparseLaMAMLConfig",
+    "SparseReLULaMAMLConfig",
     "StreamConfig",
     "StreamRecord",
     "check_learner",

@@ -1,11 +1,13 @@
 """The convolutional network that turns an image into features."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from ...memory.contract import check_sizes
 
-NORMS = ("batch", "none")
+NORMS = ("batch", "group", "none")
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -32,7 +34,8 @@ class ConvNet(nn.Sequential):
 
     Args:
         width: filters of every block, and width of the features, d.
-        norm: ``"batch"`` or ``"none"``.
+        norm: ``"batch"``, ``"group"`` (over all filters and places of an image, so that the network
+            is a function of its parameters, and of each image alone) or ``"none"``.
 
     Attributes:
         min_batch: images that a training batch must have: 2 with the batch norm.
@@ -46,13 +49,18 @@ class ConvNet(nn.Sequential):
         check_sizes(width=width)
         if norm not in NORMS:
             raise ValueError(f"norm must be one of {NORMS}, got {norm!r}")
+        norms: dict[str, Callable[[], nn.Module]] = {
+            "batch": lambda: BatchNorm(width),
+            "group": lambda: nn.GroupNorm(1, width),
+            "none": nn.Identity,
+        }
         blocks: list[nn.Module] = []
         for channels in (1, width, width, width):
             blocks += [
                 # A batch norm takes any bias out again.
-                nn.Conv2d(channels, width, 3, padding=1, bias=norm == "none"),
+                nn.Conv2d(channels, width, 3, padding=1, bias=norm != "batch"),
                 nn.MaxPool2d(2),
-                BatchNorm(width) if norm == "batch" else nn.Identity(),
+                norms[norm](),
                 nn.ReLU(),
             ]
         super().__init__(*blocks, nn.Flatten())

@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ...memory import HebbianSoftmax, ParameterRule, WeightImprinting
+from .conv_net import ConvNet
 from .fast_weight_readout import FastWeightReadout
+from .learner import Learner
 from .nearest_class_mean import NearestClassMean
+from .online_classifier import OnlineClassifier
 from .replay import ITEM_BYTES, ReplayBuffer
 
 
+class LearnerConfig(ABC):
+    """Settings of a learner; a frozen dataclass of plain data, with a default for each."""
+
+    @abstractmethod
+    def make(self, name: str, order: Tensor, seed: int, device: torch.device | str) -> Learner:
+        """The learner, which knows nothing yet.
+
+        Args:
+            name: that it is registered by; part of the ``kind`` in its state, with the settings.
+            order: (m,) its class order, part of its state, too.
+            seed: of all that is random.
+            device: torch device.
+        """
+
+
 @dataclass(frozen=True)
-class SoftmaxConfig:
+class SoftmaxConfig(LearnerConfig):
     """A plain softmax, and what all learners have: the network and its optimiser."""
 
     width: int = 64
     """Filters of every block of the network, and width of the features."""
     norm: str = "batch"
-    """Normalisation in the network: batch or none."""
+    """Normalisation in the network: batch, group or none."""
     learning_rate: float = 1e-3
     """Adam's step size."""
     mask_unseen: bool = True
@@ -30,6 +50,27 @@ class SoftmaxConfig:
     def __post_init__(self) -> None:
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+
+    def make(
+        self, name: str, order: Tensor, seed: int, device: torch.device | str
+    ) -> OnlineClassifier:
+        """The learner: a body, the head, and Adam."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            body = ConvNet(self.width, self.norm)
+            head = self.make_head(len(order))
+        replay = self.make_replay(head, seed)
+        body.to(device)
+        head.to(device)
+        return OnlineClassifier(
+            body,
+            head,
+            torch.optim.Adam(self.parameter_groups(body, head), fused=True),
+            order,
+            mask_unseen=self.mask_unseen,
+            replay=replay,
+            kind={"learner": name, **asdict(self)},
+        )
 
     def make_head(self, num_classes: int) -> ParameterRule:
         """From features to logits; a Hebbian softmax that never writes is a plain one."""

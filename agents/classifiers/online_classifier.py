@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...memory import ParameterRule
-from ..agent_files import load_weights
+from ..agent_files import load_optimizer, load_weights
 from .learner import Images, Labels, as_images, as_labels
 from .replay import ReplayBuffer
 
@@ -123,12 +123,7 @@ class OnlineClassifier:
         if state["kind"] != self.kind:
             raise ValueError(f"state must be that of {self.kind}, got that of {state['kind']}")
         load_weights(self.network, state["network"])
-        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
-        # Files keep no memory order, and the fused step takes moments to have their parameter's.
-        for parameter, moments in self.optimizer.state.items():
-            for name, value in moments.items():
-                if isinstance(value, Tensor) and value.shape == parameter.shape:
-                    moments[name] = torch.empty_like(parameter).copy_(value)
+        load_optimizer(self.optimizer, state["optimizer"])
         self.seen.copy_(state["seen"])
         if self.replay is not None:
             self.replay.load_state_dict(state["replay"])

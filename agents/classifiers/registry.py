@@ -11,7 +11,13 @@ import torch
 from torch import Tensor
 
 from ...tracking import CheckpointError, load_checkpoint, save_checkpoint
-from .conv_net import ConvNet
+from .la_maml_configs import (
+    LaMAMLConfig,
+    SparseInnerLaMAMLConfig,
+    SparseLaMAMLConfig,
+    SparseReLULaMAMLConfig,
+)
+from .learner import Learner
 from .learner_configs import (
     ClassMeanConfig,
     FastRowsConfig,
@@ -19,12 +25,13 @@ from .learner_configs import (
     HebbianConfig,
     ImprintingConfig,
     LambdaOnlyConfig,
+    LearnerConfig,
     ReplayConfig,
     SoftmaxConfig,
 )
-from .online_classifier import OnlineClassifier, as_class_order, check_class_order
+from .online_classifier import as_class_order, check_class_order
 
-LEARNERS: dict[str, type[SoftmaxConfig]] = {
+LEARNERS: dict[str, type[LearnerConfig]] = {
     "softmax": SoftmaxConfig,
     "softmax_fast_rows": FastRowsConfig,
     "hebbian": HebbianConfig,
@@ -33,6 +40,10 @@ LEARNERS: dict[str, type[SoftmaxConfig]] = {
     "nearest_class_mean": ClassMeanConfig,
     "replay": ReplayConfig,
     "fast_weights": FastWeightsConfig,
+    "la_maml": LaMAMLConfig,
+    "sparse_la_maml": SparseLaMAMLConfig,
+    "sparse_la_maml_inner": SparseInnerLaMAMLConfig,
+    "sparse_relu_la_maml": SparseReLULaMAMLConfig,
 }
 """The config of every learner by name. Add your own: ``LEARNERS["mine"] = MyConfig``."""
 
@@ -44,7 +55,7 @@ def make_learner(
     seed: int = 0,
     device: torch.device | str = "cpu",
     **settings: Any,
-) -> OnlineClassifier:
+) -> Learner:
     """Make a learner that knows nothing yet.
 
     Args:
@@ -61,31 +72,16 @@ def make_learner(
     """
     if name not in LEARNERS:
         raise ValueError(f"name must be one of {', '.join(LEARNERS)}, got {name!r}")
-    own = [field.name for field in dataclasses.fields(LEARNERS[name])]
+    own = [field.name for field in dataclasses.fields(LEARNERS[name])]  # type: ignore[arg-type]
     if unknown := [key for key in settings if key not in own]:
         raise ValueError(f"learner {name!r} has no setting {unknown[0]!r}; it has {', '.join(own)}")
     config = LEARNERS[name](**settings)
     order = as_class_order(class_order)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        body = ConvNet(config.width, config.norm)
-        head = config.make_head(len(order))
-    replay = config.make_replay(head, seed)
-    body.to(device)
-    head.to(device)
-    return OnlineClassifier(
-        body,
-        head,
-        torch.optim.Adam(config.parameter_groups(body, head), fused=True),
-        order,
-        mask_unseen=config.mask_unseen,
-        replay=replay,
-        kind={"learner": name, **dataclasses.asdict(config)},
-    )
+    return config.make(name, order, seed, device)
 
 
 def save_learner(
-    folder: str | os.PathLike[str], learner: OnlineClassifier, notes: dict[str, Any] | None = None
+    folder: str | os.PathLike[str], learner: Learner, notes: dict[str, Any] | None = None
 ) -> None:
     """Write a learner of :func:`make_learner` to a folder, as safetensors and JSON.
 
@@ -101,7 +97,7 @@ def load_learner(
     folder: str | os.PathLike[str],
     class_order: int | Sequence[int] | Tensor | None = None,
     device: torch.device | str = "cpu",
-) -> OnlineClassifier:
+) -> Learner:
     """Load a learner that :func:`save_learner` wrote; runs no code from the files.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ...envs import ClassCurriculum, ClassIncremental, Glyphs, IIDStream, ImageSet, Omniglot
 from ...envs.image_streams import ClassStream
 from ...memory.contract import check_sizes
-from .online_classifier import OnlineClassifier
+from .learner import Learner
 from .registry import load_learner, make_learner
 
 STREAMS = ("curriculum", "incremental", "iid")
@@ -21,7 +21,7 @@ class StreamConfig:
 
     learner: str = "hebbian"
     """softmax, softmax_fast_rows, hebbian, lambda_only, cosine_imprinting, nearest_class_mean,
-    replay or fast_weights."""
+    replay, fast_weights, la_maml, sparse_la_maml, sparse_la_maml_inner or sparse_relu_la_maml."""
     learner_kwargs: dict[str, Any] = field(default_factory=dict)
     """Settings of the learner, such as learning_rate or gamma."""
     start_from: str | None = None
@@ -125,7 +125,7 @@ class StreamConfig:
             **common,
         )
 
-    def make_learner(self, stream: ClassStream) -> OnlineClassifier:
+    def make_learner(self, stream: ClassStream) -> Learner:
         """The learner, new or from ``start_from``, for the classes of a stream.
 
         Raises:

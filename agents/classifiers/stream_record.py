@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...envs import ClassCurriculum, ClassIncremental
 from ...envs.image_streams import ClassStream
+from ...evaluation import summarize_continual
 from .learner import Learner
 
 SIGHTINGS = (1, 5, 20)
@@ -55,6 +56,8 @@ class StreamRecord:
             many ``steps`` it took, whether it is ``complete``, and the ``accuracy`` at its end on
             the held-out drawings of all classes so far, of the ``new`` ones and of the ``old``
             ones (None in the first stage).
+        blocks: at the end of each stage, the accuracy on the held-out drawings of each block of
+            labels that a stage has added so far.
         binding: for each block of new classes and each k of :data:`SIGHTINGS`, at the first step
             by which its classes have been seen k times on average: the ``step`` and the accuracies
             on the held-out drawings of ``new``, the block, and ``old``, 60 of the labels before it.
@@ -64,6 +67,7 @@ class StreamRecord:
 
     def __init__(self) -> None:
         self.stages: list[dict[str, Any]] = []
+        self.blocks: list[list[float]] = []
         self.binding: list[dict[str, Any]] = []
         self._begun = 0  # step at which the current stage began
         self._known = 0  # labels whose binding is measured, or going to be
@@ -111,6 +115,7 @@ class StreamRecord:
         right = right.reshape(stage.stop, -1)
         if self.stages and not self.stages[-1]["complete"]:  # ended in it, and gone on since
             self._begun -= self.stages.pop()["steps"]
+            self.blocks.pop()
         self.stages.append(
             {
                 "number": stage.number,
@@ -123,8 +128,27 @@ class StreamRecord:
                 "old": _share(right[: stage.first]),
             }
         )
+        stops = [entry["classes"] for entry in self.stages]
+        blocks = [(a, b) for a, b in zip([0, *stops], stops, strict=False) if a < b]
+        self.blocks.append([float(right[begin:end].mean()) for begin, end in blocks])
         self._begun = step
         return self.stages[-1]
+
+    def forgetting(self) -> dict[str, float | None]:
+        """The metrics of :func:`~driftwise.evaluation.summarize_continual`, by blocks of classes.
+
+        Block j is what stage j added. Of a stream that adds none, there is one block.
+        """
+        if not self.blocks:
+            return {}
+        count = len(self.blocks[-1])
+        accuracy = np.full((count, count), np.nan)
+        for blocks in self.blocks:
+            accuracy[len(blocks) - 1, : len(blocks)] = blocks
+        return {
+            name: None if np.isnan(value) else value.item()
+            for name, value in summarize_continual(accuracy).items()
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """All of it, a copy."""

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ...envs import ClassCurriculum
 from ...envs.image_streams import ClassStream
 from ...tracking import RunFolder
-from .online_classifier import OnlineClassifier
+from .learner import Learner
 from .registry import save_learner
 from .stream_config import StreamConfig
 from .stream_figures import confusion_sheet, plot_stages
@@ -47,7 +47,8 @@ def run_stream(
     Returns:
         What is also in the folder's ``report.json``: ``folder``, ``config``, ``steps``,
         ``finished`` (False if ``max_steps`` or ``max_level_steps`` ended it), ``stages`` and
-        ``binding`` (see :class:`StreamRecord`) and, of a curriculum, ``steps_per_level`` and
+        ``binding`` (see :class:`StreamRecord`), ``retained_accuracy``, ``forgetting`` and the like
+        over the blocks of classes and, of a curriculum, ``steps_per_level`` and
         ``sightings_to_criterion``. The learner lies in the folder as ``learner/``.
 
     Raises:
@@ -89,7 +90,7 @@ def run_stream(
 def _run(
     config: StreamConfig,
     run: RunFolder,
-    learner: OnlineClassifier,
+    learner: Learner,
     stream: ClassStream,
     record: StreamRecord,
     recent: Recent,
@@ -150,6 +151,7 @@ def _report(config: StreamConfig, stream: ClassStream, record: StreamRecord) -> 
         "finished": stream.finished,
         "stages": record.stages,
         "binding": record.binding,
+        **record.forgetting(),
     }
     if isinstance(stream, ClassCurriculum):
         report["finished"] = stream.level == stream.levels.count

@@ -7,6 +7,8 @@ from .few_shot_episodes import FewShotEpisode, FewShotEpisodes
 from .iid_stream import IIDStream
 from .image_stream import Batch, ImageStream, to_float
 from .levels import Levels
+from .osaka import Osaka, OsakaBatch, OsakaEpisodes, OsakaTask
+from .pixel_tasks import PixelTasks
 
 __all__ = [
     "Batch",
@@ -18,6 +20,11 @@ __all__ = [
     "IIDStream",
     "ImageStream",
     "Levels",
+    "Osaka",
+    "OsakaBatch",
+    "OsakaEpisodes",
+    "OsakaTask",
+    "PixelTasks",
     "class_order",
     "to_float",
 ]

@@ -59,7 +59,9 @@ def test_keeps_the_contract(name):
     check_learner(lambda: make_learner(name, 7, width=8))
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+# The others are slow, and learn in test_la_maml.py.
+@pytest.mark.parametrize("name", [name for name in LEARNERS if not name.endswith("la_maml")
+                                  and name != "sparse_la_maml_inner"])  # fmt: skip
 def test_learns_new_classes_without_losing_the_old(name):
     draw, random = glyphs(16)
     learner = make_learner(name, 16, **SMALL)

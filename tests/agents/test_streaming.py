@@ -272,3 +272,6 @@ def test_the_record_is_plain_data() -> None:
     assert record.stages[0]["accuracy"] == 0.5 and len(record.stages) == 1
     second = {"number": 1, "classes": 4, "step": 50, "steps": 20, "complete": True}
     assert other.stages[1] == second | {"accuracy": 0.5, "new": 0.25, "old": 0.75}
+    assert other.blocks == [[0.5], [0.75, 0.25]]
+    kept = other.forgetting()
+    assert kept["retained_accuracy"] == 0.5 and kept["forgetting"] == 0.5 - 0.75

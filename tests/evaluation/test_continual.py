@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from driftwise.evaluation import average_accuracy, backward_transfer, forgetting, forward_transfer
+from driftwise.evaluation import (
+    average_accuracy,
+    backward_transfer,
+    backward_transfer_and_interference,
+    forgetting,
+    forward_transfer,
+    summarize_continual,
+)
 
 
 @pytest.mark.parametrize("num_tasks", [2, 5])
@@ -19,6 +26,9 @@ def test_against_the_definitions(num_tasks: int) -> None:
         lost = [max(matrix[i, j] for i in range(last)) - matrix[last, j] for j in range(last)]
         assert average_accuracy(accuracy)[seed] == pytest.approx(acc, rel=1e-14)
         assert backward_transfer(accuracy)[seed] == pytest.approx(bwt, rel=1e-13)
+        bti = sum(matrix[last, j] - matrix[j, j] for j in range(num_tasks)) / num_tasks
+        found = backward_transfer_and_interference(accuracy)[seed]
+        assert found == pytest.approx(bti, rel=1e-13)
         assert forward_transfer(accuracy, untrained)[seed] == pytest.approx(fwt, rel=1e-13)
         assert forgetting(accuracy)[seed] == pytest.approx(sum(lost) / last, rel=1e-13)
 
@@ -42,3 +52,21 @@ def test_bad_shapes() -> None:
         ):
             forgetting(bad)
     assert average_accuracy([[0.5]]) == 0.5
+
+
+def test_the_summary_has_all_of_them() -> None:
+    accuracy, untrained = np.random.default_rng(0).random((2, 3, 3)), np.full(3, 0.1)
+    found = summarize_continual(accuracy, untrained)
+    np.testing.assert_equal(
+        found,
+        {
+            "retained_accuracy": average_accuracy(accuracy),
+            "backward_transfer_and_interference": backward_transfer_and_interference(accuracy),
+            "backward_transfer": backward_transfer(accuracy),
+            "forgetting": forgetting(accuracy),
+            "forward_transfer": forward_transfer(accuracy, untrained),
+        },
+    )
+    alone = summarize_continual([[0.5]])
+    assert alone["retained_accuracy"] == 0.5 and np.isnan(alone["forgetting"])
+    assert "forward_transfer" not in alone

@@ -236,3 +236,37 @@ def test_errors_of_train_fewshot_are_one_line(run, few_glyphs, tmp_path, argumen
     leaving, _ = run(*FEW_SHOT, "--method", "maml", "--runs", str(tmp_path), *arguments)
     assert leaving.startswith("driftwise train-fewshot: ") and message in leaving
     assert "\n" not in leaving
+
+
+CONTINUAL = (
+    *("run-continual", "--recipe", "glyphs", "--num-tasks", "2", "--samples-per-task", "20"),
+    *("--learner-kwargs", '{"hidden_size": 8, "glances": 1}'),
+)
+
+
+def test_run_continual(run, tmp_path):
+    arguments = (*CONTINUAL, "--runs", str(tmp_path))
+    leaving, text = run(*arguments)
+    assert leaving is None
+    assert "2 tasks, 0." in text and "retained accuracy" in text and "forward transfer" in text
+    folder = tmp_path / "glyphs-rotations" / "sparse_la_maml-0"
+    assert f"4 steps; learner/, report.json, figures/, metrics.jsonl in {folder}" in text
+    assert json.loads((folder / "report.json").read_text())["steps"] == 4
+    assert "already holds a run" in run(*arguments, "--resume", "no")[0]
+    assert "learner_kwargs" in run(*arguments, "--learner-kwargs", "{}")[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--learner", "elephant"], "learner must be one of er, c_maml, sync, la_maml"),
+        (["--stream", "osaka"], "learner must be one of online_adam, maml"),
+        (["--learner-kwargs", '{"inner_lr": 0}'], "inner_lr must be above 0, got 0"),
+        (["--samples-per-task", "700"], "samples_per_task must be at most 600"),
+    ],
+)
+def test_errors_of_run_continual_are_one_line(run, tmp_path, arguments, message):
+    leaving, _ = run(*CONTINUAL, "--runs", str(tmp_path / "runs"), *arguments)
+    assert leaving.startswith("driftwise run-continual: ") and message in leaving
+    assert "\n" not in leaving
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,86 @@
+"""The learners of the OSAKA stream by name, and their settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ...memory.contract import check_sizes
+
+
+class OnlineMethod(NamedTuple):
+    """How a learner adapts, and what goes on learning in the stream.
+
+    Attributes:
+        kind: of the :class:`~driftwise.memory.UpdateMask` that has its step sizes; None for one
+            that never adapts, but learns like any network.
+        meta: whether where it adapts from, and the step sizes, go on learning in the stream.
+    """
+
+    kind: str | None
+    meta: bool
+
+    @property
+    def learned(self) -> bool:
+        """Whether step sizes are learned."""
+        return self.kind not in (None, "dense")
+
+
+ONLINE_METHODS = {
+    "online_adam": OnlineMethod(None, meta=True),
+    # What was learned before the stream stays as it is.
+    "maml": OnlineMethod("dense", meta=False),
+    "sparse_maml": OnlineMethod("sparse", meta=False),
+    "sparse_relu_maml": OnlineMethod("relu", meta=False),
+    # Caccia et al. 2020.
+    "c_maml": OnlineMethod("per_parameter", meta=True),
+    # Von Oswald, Zhao et al. 2021.
+    "sparse_c_maml": OnlineMethod("sparse", meta=True),
+    "sparse_relu_c_maml": OnlineMethod("relu", meta=True),
+}
+
+
+@dataclass(frozen=True)
+class OnlineConfig:
+    """Settings of a learner of the OSAKA stream, in plain data."""
+
+    width: int = 64
+    """Channels of each of the four blocks of the network."""
+    learning_rate: float = 5e-4
+    """Adam's step size of the weights from which it adapts."""
+    mask_learning_rate: float | None = None
+    """Adam's step size of what the step sizes are learned by; by default the same."""
+    inner_lr: float = 0.1
+    """Step size of adaptation; of what is learned, the initial one."""
+    inner_steps: int = 2
+    """Steps of adaptation to each batch."""
+    first_order: bool = False
+    """Take the inner gradients for constants."""
+    sparsity: float = 0.5
+    """Share of weights that a sparse mask closes at first."""
+    logit_scale: float | None = None
+    """The logits of a sparse mask begin between minus this and this; by default as released."""
+    modulation: float | None = None
+    """lambda of the update modulation: a loss l counts 1 - exp(-lambda l) times; None for once."""
+    boundary: float | None = None
+    """gamma: the task has changed if adapting lowers the loss by as much; None to never say so."""
+    prolonged: bool = False
+    """Prolonged adaptation: adapt on from what is adapted until the task changes, and learn only
+    then, from pairs of the batches since."""
+    pretrain_updates: int = 0
+    """Updates on episodes of the first classes before the stream."""
+    pretrain_tasks: int = 4
+    """Episodes of each of these."""
+
+    def check(self) -> None:
+        """Raise an error that names a field that is not what it must be."""
+        sizes = ("width", "inner_steps", "pretrain_tasks")
+        check_sizes(**{name: getattr(self, name) for name in sizes})
+        if self.pretrain_updates:
+            check_sizes(pretrain_updates=self.pretrain_updates)
+        for name in ("learning_rate", "mask_learning_rate", "inner_lr", "modulation", "boundary"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ValueError(f"{name} must be above 0, got {value}")
+        if self.prolonged and self.boundary is None:
+            raise ValueError("boundary must be given with prolonged=True, which needs it")

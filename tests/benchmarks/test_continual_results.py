@@ -1,0 +1,52 @@
+"""What cells of the results about continual learners measure, at sizes that take no time."""
+
+import dataclasses
+
+import pytest
+
+from driftwise.agents.continual import config as continual_config
+from driftwise.benchmarks import continual_cells, la_maml, osaka
+from driftwise.envs import Glyphs
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Few images in place of each set, drawn once."""
+    return {name: Glyphs(40 if name == "omniglot" else 10) for name in continual_config.GLYPHS}
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch, tmp_path, drawn):
+    for name, images in drawn.items():
+        monkeypatch.setitem(continual_config.GLYPHS, name, lambda images=images: images)
+    monkeypatch.setattr(continual_cells, "RUNS", str(tmp_path))
+    monkeypatch.setattr(osaka, "WIDTH", 4)
+    tiny = {"images": "glyphs", "num_ways": 3, "num_shots": 1, "pieces": 2, "steps": 4}
+    monkeypatch.setattr(osaka, "BASE", dataclasses.replace(osaka.BASE, **tiny))
+    tiny = {"images": "glyphs", "num_tasks": 2, "samples_per_task": 10, "test_samples": 20}
+    monkeypatch.setattr(la_maml, "BASE", dataclasses.replace(la_maml.BASE, **tiny))
+
+
+@pytest.mark.parametrize("row", ["er", "sparse_la_maml"])
+def test_la_maml(row):
+    found = la_maml.run(row, "permutations", 3)
+    assert 0 <= found["retained_accuracy"] <= 1
+    assert {"backward_transfer_and_interference", "forgetting", "forward_transfer"} <= set(found)
+    assert ("sparsity_total" in found) == (row != "er")
+    assert len(found["accuracy"]) == 2
+
+
+@pytest.mark.parametrize("row", ["sparse_c_maml", osaka.RELEASED])
+def test_osaka(row):
+    found = osaka.run(row, "stay_90", 3)
+    assert 0 <= found["online_accuracy"] <= 1 and "forgetting" in found
+
+
+def test_cells_name_what_decides_them():
+    assert osaka.config("maml", "steps_10000") is None
+    for setting, changes in osaka.SETTINGS.items():
+        found = osaka.config("c_maml", setting)["run"]
+        assert all(found[name] == value for name, value in changes.items())
+    released = osaka.config(osaka.RELEASED, "stay_90")["learner"]
+    assert released["prolonged"] and released["inner_steps"] == 8 and released["width"] == 4
+    assert la_maml.config("la_maml", "default")["learner"]["mask_learning_rate"] == 0.3
