@@ -7,6 +7,7 @@ from .drifting_optimum import Optimum
 from .lanes import IGNORED, Batch, Lanes
 from .named import NAMED
 from .opening import open_corpus
+from .pretrained import PretrainedTokenizer
 from .token_split import Documents, TokenSplit
 from .tokenizer import Tokenizer, fingerprint, load_tokenizer, save_tokenizer
 from .words import Words, split_words
@@ -21,6 +22,7 @@ __all__ = [
     "DriftingCorpus",
     "Lanes",
     "Optimum",
+    "PretrainedTokenizer",
     "TokenSplit",
     "Tokenizer",
     "Words",

@@ -64,12 +64,17 @@ def load_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
         ValueError: The file is something else; the message names it.
     """
     from .byte_pairs import BytePairs
+    from .pretrained import PretrainedTokenizer
     from .words import Words
 
     try:
         plain = json.loads(Path(path).read_text("utf-8"))
         kinds: dict[str, Callable[[dict[str, Any]], Tokenizer]]
-        kinds = {"words": Words.from_plain, "bpe": BytePairs.from_plain}
+        kinds = {
+            "words": Words.from_plain,
+            "bpe": BytePairs.from_plain,
+            "pretrained": PretrainedTokenizer.from_plain,
+        }
         return kinds[plain["kind"]](plain)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} must be a tokenizer saved by driftwise ({error!r})") from None
