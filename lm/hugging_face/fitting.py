@@ -113,9 +113,9 @@ def _groups(
     apart = {id(layer.hidden_weight), id(layer.log_step_size)}
     rest = [p for p in layer.parameters() if id(p) not in apart]
     return [
-        {"params": [layer.hidden_weight], "lr": lr / scale},
-        {"params": rest, "lr": lr},
-        {"params": [layer.log_step_size], "lr": step_size_lr},
+        {"params": [layer.hidden_weight], "initial_lr": lr / scale},
+        {"params": rest, "initial_lr": lr},
+        {"params": [layer.log_step_size], "initial_lr": step_size_lr},
     ]
 
 

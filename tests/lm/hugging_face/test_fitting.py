@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from driftwise.lm.adapters import Reader
+from driftwise.lm.corpora import Lanes
 from driftwise.lm.evaluation import StreamEvaluator
 from driftwise.lm.hugging_face import adapt, fit_fast_block
 from driftwise.lm.hugging_face.fitting import match_scale
@@ -14,32 +15,45 @@ from driftwise.memory import FastWeightLayer
 
 pytest.importorskip("transformers", reason="models of Hugging Face need the extra hf")
 
+POSITIONS = 12
+
 
 def test_only_the_block_learns_and_it_adapts(make_pretrained, split):
     """On documents of three words each, of which the block learns which they are."""
     model = make_pretrained("gpt2")
     before = copy.deepcopy(model.state_dict())
     adapted = adapt(model, fast_block=FastBlockConfig(size=16))
-    options = dict(batch_size=8, length=32, lr=0.01, step_size_lr=0.1, progress=False)
-    losses = fit_fast_block(adapted, split, num_steps=60, **options)
+    first = next(iter(Lanes(split, 8, 32)))
+    with torch.no_grad():
+        logits = model(first.inputs[:1, :POSITIONS]).logits
+        hidden = adapted(first.inputs[:1, :POSITIONS])[0]
+        assert torch.equal(adapted.head.logits(hidden), logits)
+    losses = fit_fast_block(
+        adapted, split, num_steps=60, length=32, lr=0.01, step_size_lr=0.1, progress=False
+    )
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert all(parameter.requires_grad for parameter in adapted.parameters())
+    assert sum(losses[-5:]) < sum(losses[:5]) - 1
     evaluator = StreamEvaluator(split.first(300), length=8, progress=False)
     slow, fast = (
         evaluator.read(Reader(adapted, fast_block=on)).nats.mean() for on in (False, True)
     )
-    assert sum(losses[-5:]) < sum(losses[:5]) - 1 and fast < slow - 0.1
-    again = adapt(model, fast_block=FastBlockConfig(size=16))
-    torch.manual_seed(0)
-    first = fit_fast_block(again, split, num_steps=2, **options)
-    torch.manual_seed(1)
-    with pytest.raises(ValueError, match="num_steps must be at least 1"):
-        fit_fast_block(again, split, num_steps=0, **options)
-    with torch.no_grad():  # the first loss is that of the model itself
-        plain = adapt(model)
-        assert first[0] == pytest.approx(losses[0], abs=1e-6)
+    assert fast < slow - 0.1
+
+
+def test_bad_input_is_named(make_pretrained, split):
     with pytest.raises(TypeError, match=r"got a HuggingFaceLanguageModel: adapt\(model, fast_bl"):
-        fit_fast_block(plain, split)
+        fit_fast_block(adapt(make_pretrained("gpt2")), split)
+    adapted = adapt(make_pretrained("gpt2"), fast_block=True)
+    with pytest.raises(ValueError, match="num_steps must be at least 1"):
+        fit_fast_block(adapted, split, num_steps=0)
+    with pytest.raises(ValueError, match="batch_size must be at most"):
+        fit_fast_block(adapted, split, batch_size=10_000)
+    with torch.no_grad():
+        adapted.layer.gain.fill_(torch.nan)
+    with pytest.raises(FloatingPointError, match="the loss of step 0 is nan: lower lr"):
+        fit_fast_block(adapted, split, length=8, num_steps=1, progress=False)
+    assert all(parameter.requires_grad for parameter in adapted.parameters())
 
 
 def test_a_block_at_scale_is_one_of_inputs_scaled_back():
