@@ -37,8 +37,9 @@ class HuggingFaceLanguageModel(LanguageModel):
     was trained. The first window begins with the document. When one is full, the next begins with
     the last ``overlap`` words, which are read again. A prediction sees at least ``overlap`` words
     (where the document has them), and which ones depends on nothing but the place in the document:
-    however a text is cut into pieces, hidden vectors are the same. Keys are never dropped from
-    under a model that was not trained without them.
+    however a text is cut into pieces, hidden vectors are the same. (To keep on reading and drop the
+    oldest keys would be cheaper, but models fail without the first ones that they lean on: Xiao et
+    al. 2024, arXiv:2309.17453.)
 
     Args:
         model: A causal language model of ``transformers``. Its modules are shared, not copied, and
@@ -62,7 +63,7 @@ class HuggingFaceLanguageModel(LanguageModel):
                 f"model must have a body and a linear output layer, got a {type(model).__name__}"
             )
         self.context, self.overlap = context, overlap
-        self.body: nn.Module = model.base_model.eval()
+        self.body: nn.Module = model.eval().base_model
         self.head = OutputRows(rows, model.config)
         self._num_heads = int(getattr(model.config, "num_attention_heads", 0))
         self._takes_positions = "position_ids" in inspect.signature(self.body.forward).parameters

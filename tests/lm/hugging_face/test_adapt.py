@@ -70,7 +70,7 @@ def test_windows_begin_with_the_document_and_overlap(make_pretrained, name):
 
 @main_models
 @given(data=st.data())
-@settings(deadline=None, max_examples=6)
+@settings(deadline=None, max_examples=5)
 def test_pieces_are_the_whole(make_pretrained, name, data):
     """Hidden vectors, states and gradients, whatever the pieces, resets and rows beside."""
     length = data.draw(st.integers(1, 20), "length")

@@ -22,14 +22,15 @@ def test_only_the_block_learns_and_it_adapts(make_pretrained, split):
     """On documents of three words each, of which the block learns which they are."""
     model = make_pretrained("gpt2")
     before = copy.deepcopy(model.state_dict())
-    adapted = adapt(model, fast_block=FastBlockConfig(size=16))
+    # In a body as narrow as this, products of hidden vectors are small: larger steps.
+    adapted = adapt(model, fast_block=FastBlockConfig(size=16, initial_step_size=0.01))
     first = next(iter(Lanes(split, 8, 32)))
     with torch.no_grad():
         logits = model(first.inputs[:1, :POSITIONS]).logits
         hidden = adapted(first.inputs[:1, :POSITIONS])[0]
         assert torch.equal(adapted.head.logits(hidden), logits)
     losses = fit_fast_block(
-        adapted, split, num_steps=60, length=32, lr=0.01, step_size_lr=0.1, progress=False
+        adapted, split, num_steps=40, length=24, lr=0.02, step_size_lr=0.1, progress=False
     )
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert all(parameter.requires_grad for parameter in adapted.parameters())
@@ -38,7 +39,7 @@ def test_only_the_block_learns_and_it_adapts(make_pretrained, split):
     slow, fast = (
         evaluator.read(Reader(adapted, fast_block=on)).nats.mean() for on in (False, True)
     )
-    assert fast < slow - 0.1
+    assert fast < slow - 0.2
 
 
 def test_bad_input_is_named(make_pretrained, split):
@@ -57,12 +58,12 @@ def test_bad_input_is_named(make_pretrained, split):
 
 
 def test_a_block_at_scale_is_one_of_inputs_scaled_back():
-    """Values and adaptation; the residual path apart, which is switched off by the head here."""
+    """Values and adaptation, with the path around the block taken off."""
     torch.manual_seed(0)
     rows = torch.randn(9, 4, dtype=torch.float64)
 
     def make(scale: float) -> FastWeightLayer:
-        """A block whose input and head are ``scale`` times as large, and the head's rows less."""
+        """The same block, put to inputs of this scale."""
         torch.manual_seed(1)
         layer = FastWeightLayer(
             4, 6, head=lambda y, t: -(y @ rows.mT).log_softmax(-1).gather(1, t[:, None])[:, 0],
