@@ -66,6 +66,12 @@ def test_windows_begin_with_the_document_and_overlap(make_pretrained, name):
         begin = 0 if p < 8 else (p - 3) // 5 * 5
         expected = model(ids[:, begin : p + 1]).logits[:, -1]
         torch.testing.assert_close(found[:, p], expected, rtol=1e-9, atol=1e-9)
+    starts = torch.zeros(2, 30, dtype=torch.bool)
+    starts[1, 11] = True  # from here on, rows are at different places of their windows
+    out_of_step = adapted.head.logits(adapted(ids, None, starts)[0])
+    torch.testing.assert_close(out_of_step[0], found[0], rtol=1e-9, atol=1e-9)
+    alone = adapted.head.logits(adapted(ids[1:, 11:])[0])
+    torch.testing.assert_close(out_of_step[1:, 11:], alone, rtol=1e-9, atol=1e-9)
 
 
 @main_models
