@@ -90,8 +90,8 @@ def fit_fast_block(
 def match_scale(layer: FastWeightLayer, scale: float) -> None:
     """Make a new block treat inputs of a root mean square ``scale`` as others of 1.
 
-    Final hidden vectors of large models are tens of times longer than a new block expects, and its
-    hidden layer moves with their square. Nothing happens to a block whose output matrix has left
+    Final hidden vectors of other models can be much longer than a new block expects, and its hidden
+    layer moves with their square. Nothing happens to a block whose output matrix has left
     zero, where training has begun.
     """
     if layer.residual is not None and not layer.residual.any():
