@@ -7,6 +7,7 @@ from .drifting_optimum import Optimum
 from .lanes import IGNORED, Batch, Lanes
 from .named import NAMED
 from .opening import open_corpus
+from .pretrained import PretrainedTokenizer
 from .token_split import Documents, TokenSplit
 from .tokenizer import Tokenizer, fingerprint
 from .tokenizer_files import load_tokenizer, save_tokenizer
@@ -22,6 +23,7 @@ __all__ = [
     "DriftingCorpus",
     "Lanes",
     "Optimum",
+    "PretrainedTokenizer",
     "TokenSplit",
     "Tokenizer",
     "Words",

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...tracking import write_text
 from .byte_pairs import BytePairs
+from .pretrained import PretrainedTokenizer
 from .tokenizer import Tokenizer
 from .words import Words
 
@@ -28,7 +29,11 @@ def load_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
     try:
         plain = json.loads(Path(path).read_text("utf-8"))
         kinds: dict[str, Callable[[dict[str, Any]], Tokenizer]]
-        kinds = {"words": Words.from_plain, "bpe": BytePairs.from_plain}
+        kinds = {
+            "words": Words.from_plain,
+            "bpe": BytePairs.from_plain,
+            "pretrained": PretrainedTokenizer.from_plain,
+        }
         return kinds[plain["kind"]](plain)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} must be a tokenizer saved by driftwise ({error!r})") from None

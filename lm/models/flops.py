@@ -12,9 +12,9 @@ from ...memory import SparseFastWeights, fast_weight_flops
 from ..losses import AdaptiveSoftmax, SoftmaxHead
 from .build import build_model
 from .config import ModelConfig
+from .factor import TiedProjection
 from .fast_block import FastBlockLanguageModel
 from .language_model import LanguageModel
-from .transformer import TransformerLanguageModel
 
 
 class ModelFlops(NamedTuple):
@@ -106,10 +106,11 @@ def model_flops(
         cost = fast_weight_flops(model.layer, length, carried=carried)
         block = cost.total if adapting else cost.static
         head *= 3.0 if adapting else 1.0
+    again = body.passes if carried else 1.0
     memories = [part for part in body.modules() if isinstance(part, SparseFastWeights)]
     return ModelFlops(
-        body=_body(body),
-        attention=_attention(body, length, carried),
+        body=again * _body(body),
+        attention=again * body.attention_flops(length, carried),
         memories=sum(
             6.0 * part.num_heads * part.top_k * part.key_size * part.value_size for part in memories
         ),
@@ -121,24 +122,14 @@ def model_flops(
 def _body(body: LanguageModel) -> float:
     """Two for each weight of a matrix, the tied projection and those of adaptive inputs twice."""
     tables = {id(parameter) for parameter in body.head.parameters()}
-    if isinstance(body.embedding, nn.Embedding):
-        tables.add(id(body.embedding.weight))
-    matrices = [p for p in body.parameters() if p.ndim == 2 and id(p) not in tables]
-    total = 2.0 * sum(p.numel() for p in matrices)
-    projection = body.get_submodule("projection").weight
-    if isinstance(projection, nn.Parameter):
-        total += 2.0 * projection.numel()
-    if body.embedding is None and isinstance(body.head, AdaptiveSoftmax):
+    tables |= {id(part.weight) for part in body.modules() if isinstance(part, nn.Embedding)}
+    total = 2.0 * sum(p.numel() for p in body.parameters() if p.ndim == 2 and id(p) not in tables)
+    for part in body.modules():
+        if isinstance(part, TiedProjection) and part.weight is not None:
+            total += 2.0 * part.weight.numel()
+    if isinstance(body.head, AdaptiveSoftmax) and body.embedding is None:
         total += 2.0 * sum(p.numel() for p in body.head.projections.parameters())
     return total
-
-
-def _attention(body: LanguageModel, length: int, carried: bool) -> float:
-    if not isinstance(body, TransformerLanguageModel):
-        return 0.0
-    full = body.window + 1
-    seen = full if carried else sum(min(t + 1, full) for t in range(length)) / length
-    return 4.0 * seen * body.num_heads * body.head_size * len(body.blocks)
 
 
 def _head(head: SoftmaxHead, tail_shares: Sequence[float] | None) -> float:

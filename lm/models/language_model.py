@@ -58,6 +58,20 @@ class LanguageModel(nn.Module, ABC):
         """V."""
         return self.head.vocab_size
 
+    @property
+    def passes(self) -> float:
+        """How often a position is read where a text goes on for long: once, or again in between."""
+        return 1.0
+
+    def attention_flops(self, length: int, carried: bool) -> float:
+        """Floating point operations of attention for one position, on average.
+
+        Args:
+            length: T, positions in one call.
+            carried: Whether a state comes in that is full.
+        """
+        return 0.0
+
     @abstractmethod
     def initial_state(self, batch_size: int) -> State:
         """The state before the first word, for ``batch_size`` rows."""

@@ -84,6 +84,12 @@ class TransformerLanguageModel(LanguageModel):
             initial_states(self.sparse, batch_size),
         )
 
+    def attention_flops(self, length: int, carried: bool) -> float:
+        """See :class:`LanguageModel`: scores and weighted sums over the positions seen."""
+        full = self.window + 1
+        seen = full if carried else sum(min(t + 1, full) for t in range(length)) / length
+        return 4.0 * seen * self.num_heads * self.head_size * len(self.blocks)
+
     def _run(
         self, inputs: Tensor, state: TransformerState | None, starts: Tensor | None
     ) -> tuple[Tensor, TransformerState]:
