@@ -38,27 +38,32 @@ class OnlineConfig:
     num_envs: int = 64
     """Environments of an update, each an episode with weights of its own."""
 
+    hidden: tuple[int, ...] = ()
+    """Entries of the observation that the network sees as 0, such as the previous action and
+    reward: without them, its weights are all the memory that it has."""
     width: int = 32
     """Units of each of the two hidden layers."""
     adapt_every: int = 10
     """Steps of an environment from one inner step to the next."""
     inner_lr: float = 0.5
     """Step size of the inner steps; of relu, dense and per_parameter, the initial one."""
-    inner_vf_coef: float = 0.5
-    """Weight of the value loss in an inner step."""
+    inner_gamma: float = 0.0
+    """Discount of the returns that inner steps learn from; 0 is right for bandits."""
+    inner_ent_coef: float = 0.1
+    """Weight of the entropy bonus in an inner step: a policy that has become certain of an action
+    would learn no other when the world changes."""
     first_order: bool = True
     """Take the inner gradients for constants."""
     gamma: float = 0.9
-    """Discount, of inner and outer returns."""
-    gae_lambda: float = 0.9
-    """Lambda of the outer advantages, which reach to the end of the episode."""
+    """Discount of the returns that the weights and the mask are trained for, which reach over all
+    inner steps to the end of the episode."""
 
     learning_rate: float = 3e-3
     """Adam's step size of the weights at which every episode begins."""
     mask_learning_rate: float = 7.5e-3
     """Adam's step size of what the mask learns."""
     vf_coef: float = 0.5
-    """Weight of the outer value loss."""
+    """Weight of the value loss, in inner steps and outer ones."""
     ent_coef: float = 0.01
     """Weight of the entropy bonus."""
     reward_scale: float = 1.0
@@ -90,10 +95,10 @@ class OnlineConfig:
         for name in above:
             if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        for name in ("inner_vf_coef", "vf_coef", "ent_coef"):
+        for name in ("vf_coef", "ent_coef", "inner_ent_coef"):
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("gamma", "gae_lambda"):
+        for name in ("gamma", "inner_gamma"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
         if self.num_envs > MAX_ENVS:

@@ -16,7 +16,14 @@ from torch import Tensor, nn
 from ...memory import Parameters, UpdateMask, functional, inner_step, repeat
 from ..agent_files import load_weights
 from .config import METHODS, OnlineConfig
-from .network import ActorCritic, Segment, log_probs, policy_gradient_loss
+from .network import (
+    ActorCritic,
+    Segment,
+    discounted_returns,
+    entropies,
+    log_probs,
+    policy_gradient_loss,
+)
 
 
 class OnlineLearner:
@@ -32,8 +39,8 @@ class OnlineLearner:
 
     theta and the mask m are trained for the return of whole episodes. The actions' log-probability
     is a function of both and of what was seen, and so the policy gradient is
-    ``sum_t (G_t - v_t) * grad log pi(a_t | o_t; phi_k(theta, m))`` with returns G_t to the *end* of
-    the episode: an early action is also rewarded for what the weights learned from it. With
+    ``sum_t (G_t - b_t) * grad log pi(a_t | o_t; phi_k(theta, m))`` with returns G_t to the *end* of
+    the episode, and their mean over the rows as b_t: an early action is also rewarded for what the weights learned from it. With
     ``first_order``, inner gradients count as constants.
 
     Args:
@@ -59,14 +66,15 @@ class OnlineLearner:
             raise ValueError(f"env must have observations (D,), got {observation_space}")
         if not isinstance(action_space, spaces.Discrete) or action_space.start != 0:
             raise ValueError(f"env must have actions Discrete(A), got {action_space}")
+        size = observation_space.shape[0]
+        if any(not 0 <= i < size for i in config.hidden):
+            raise ValueError(f"hidden must be from 0 to {size - 1}, got {config.hidden}")
         self.config, self.method = config, METHODS[config.method]
         self.observation_space, self.action_space = observation_space, action_space
         self.mask: UpdateMask | None = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.net = ActorCritic(
-                observation_space.shape[0], int(action_space.n), config.width
-            ).to(config.device)
+            self.net = ActorCritic(size, int(action_space.n), config.width).to(config.device)
             if self.method is not None:
                 self.mask = UpdateMask(
                     self.net,
@@ -113,9 +121,8 @@ class OnlineLearner:
 
     def _loss(self, parameters: Parameters, *segment: Tensor) -> Tensor:
         config = self.config
-        return policy_gradient_loss(
-            self._forward, parameters, Segment(*segment), config.gamma, config.inner_vf_coef
-        )
+        weights = config.inner_gamma, config.vf_coef, config.inner_ent_coef
+        return policy_gradient_loss(self._forward, parameters, Segment(*segment), *weights)
 
     def replay(self, episodes: Segment) -> tuple[Tensor, Tensor]:
         """Logits (N, T, A) and values (N, T) as functions of theta and the mask.
@@ -137,16 +144,19 @@ class OnlineLearner:
         """Policy gradient, value and entropy losses of whole episodes; see the class."""
         config = self.config
         logits, values = self.replay(episodes)
-        advantages, returns = _advantages(
-            episodes.rewards, values.detach(), config.gamma, config.gae_lambda
-        )
-        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        entropy = -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1).mean()
+        advantages = self.advantages(episodes.rewards)
+        targets = _returns(episodes.rewards, config.inner_gamma)
         return (
             -(advantages * log_probs(logits, episodes.actions)).mean()
-            + 0.5 * config.vf_coef * (values - returns).square().mean()
-            - config.ent_coef * entropy
+            + 0.5 * config.vf_coef * (values - targets).square().mean()
+            - config.ent_coef * entropies(logits).mean()
         )
+
+    def advantages(self, rewards: Tensor) -> Tensor:
+        """Returns to the end of the episode less their mean over the rows, in units of spread."""
+        returns = _returns(rewards, self.config.gamma)
+        centred = returns - returns.mean(0)
+        return centred / (centred.std(correction=0) + 1e-8)
 
     def update(self, episodes: Segment) -> float:
         """One step of the optimisers on whole episodes that this learner has just played.
@@ -211,15 +221,8 @@ def _part(episodes: Segment, first: int, end: int) -> Segment:
     )
 
 
-def _advantages(
-    rewards: Tensor, values: Tensor, gamma: float, gae_lambda: float
-) -> tuple[Tensor, Tensor]:
-    """Generalised advantages and returns (N, T) of episodes after which nothing counts."""
-    following = torch.cat((values[:, 1:], torch.zeros_like(values[:, :1])), 1)
-    surprise = rewards + gamma * following - values
-    advantages = torch.empty_like(surprise)
-    advantage = torch.zeros_like(surprise[:, 0])
-    for t in reversed(range(surprise.shape[1])):
-        advantage = surprise[:, t] + gamma * gae_lambda * advantage
-        advantages[:, t] = advantage
-    return advantages, advantages + values
+def _returns(rewards: Tensor, gamma: float) -> Tensor:
+    """Discounted sums (N, T) of rewards (N, T) to the end of the episode, after which is nothing."""
+    return torch.func.vmap(discounted_returns, (0, None, None))(
+        rewards, rewards.new_zeros(()), gamma
+    )

@@ -40,7 +40,7 @@ class ActorCritic(nn.Module):
     def __init__(self, obs_size: int, num_actions: int, width: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Linear(obs_size, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh()
+            nn.Linear(obs_size, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()
         )
         self.head = nn.Linear(width, num_actions + 1)
         with torch.no_grad():  # first actions near uniform, yet with a gradient for the body
@@ -58,6 +58,11 @@ def log_probs(logits: Tensor, actions: Tensor) -> Tensor:
     return logits.log_softmax(-1).gather(-1, actions[..., None]).squeeze(-1)
 
 
+def entropies(logits: Tensor) -> Tensor:
+    """Entropies (...) of the actions by logits (..., A), in nats."""
+    return -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1)
+
+
 def discounted_returns(rewards: Tensor, last_value: Tensor, gamma: float) -> Tensor:
     """Discounted sums (T,) of the rewards (T,) from each step on, and of a value after the last."""
     steps = torch.arange(len(rewards), device=rewards.device)
@@ -72,6 +77,7 @@ def policy_gradient_loss(
     segment: Segment,
     gamma: float,
     vf_coef: float,
+    ent_coef: float,
 ) -> Tensor:
     """The loss of an inner step: actor and critic on one segment.
 
@@ -79,6 +85,7 @@ def policy_gradient_loss(
     taken for constants (in second derivatives too), it is the mean over t of::
 
         -(G_t - v_t) * log pi(a_t | o_t) + vf_coef / 2 * (G_t - v_t) ** 2
+            - ent_coef * entropy(pi(. | o_t))
 
     Args:
         forward: the functional form of an :class:`ActorCritic`.
@@ -86,9 +93,11 @@ def policy_gradient_loss(
         segment: of one row.
         gamma: discount.
         vf_coef: see above.
+        ent_coef: see above.
     """
     logits, values = forward(parameters, segment.obs)
     returns = discounted_returns(segment.rewards, values[-1].detach(), gamma)
     surprise = returns - values[:-1]
     policy_loss = -(surprise.detach() * log_probs(logits[:-1], segment.actions)).mean()
-    return policy_loss + 0.5 * vf_coef * surprise.square().mean()
+    value_loss = 0.5 * surprise.square().mean()
+    return policy_loss + vf_coef * value_loss - ent_coef * entropies(logits[:-1]).mean()

@@ -70,10 +70,11 @@ class OnlinePlayer(Player):
         Raises:
             FloatingPointError: adapted weights are not finite; names the tensor and the row.
         """
-        obs = self._to_tensor(obs)
+        obs = self._seen_by_network(obs)
         self._fast = self._adapted(obs)
         self._count[self._count == self.learner.config.adapt_every] = 0
         logits, _ = self.learner.predict(self._fast, obs)
+        check_finite({"the logits": logits}, "after inner steps", vmapped=True)
         if self.deterministic:
             actions = logits.argmax(-1)
         else:
@@ -86,7 +87,7 @@ class OnlinePlayer(Player):
     @torch.no_grad()
     def probabilities(self, obs: Any) -> NDArray[np.float64]:
         """See :meth:`Player.probabilities`."""
-        obs = self._to_tensor(obs)
+        obs = self._seen_by_network(obs)
         logits, _ = self.learner.predict(self._adapted(obs), obs)
         return logits.softmax(-1).double().cpu().numpy()
 
@@ -123,6 +124,12 @@ class OnlinePlayer(Player):
             return moved
         rows = torch.from_numpy(due).to(obs.device)
         return {n: p.index_copy(0, rows, moved[n]) for n, p in self._fast.items()}
+
+    def _seen_by_network(self, obs: Any) -> torch.Tensor:
+        """Observations (N, D), a copy, without what is hidden."""
+        seen = self._to_tensor(obs).clone()
+        seen[:, list(self.learner.config.hidden)] = 0
+        return seen
 
     def _to_tensor(self, array: Any) -> torch.Tensor:
         like = next(self.learner.net.parameters())

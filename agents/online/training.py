@@ -164,7 +164,7 @@ class _Recorder(OnlinePlayer):
         self.actions: list[torch.Tensor] = []
 
     def act(self, obs: Any) -> NDArray[Any]:
-        self.obs.append(self._to_tensor(obs).clone())  # environments may use their arrays again
+        self.obs.append(self._seen_by_network(obs))
         actions = super().act(obs)
         self.actions.append(torch.as_tensor(actions, device=self.obs[0].device))
         return actions
