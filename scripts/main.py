@@ -9,6 +9,7 @@ COMMANDS = {
     "train-agent": "train a memory agent on a shifting environment",
     "evaluate-agent": "play agents and reference policies on the same held-out worlds",
     "train-fewshot": "train MAML or sparse-MAML on few-shot episodes",
+    "train-online": "train an agent that adapts by masked steps of policy gradient",
     "run-omniglot": "run a classifier on a stream whose classes keep coming",
     "watch": "film agents in a world that changes",
     "suite": "score an agent in the eight worlds of driftwise-8",

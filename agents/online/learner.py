@@ -40,8 +40,8 @@ class OnlineLearner:
     theta and the mask m are trained for the return of whole episodes. The actions' log-probability
     is a function of both and of what was seen, and so the policy gradient is
     ``sum_t (G_t - b_t) * grad log pi(a_t | o_t; phi_k(theta, m))`` with returns G_t to the *end* of
-    the episode, and their mean over the rows as b_t: an early action is also rewarded for what the weights learned from it. With
-    ``first_order``, inner gradients count as constants.
+    the episode, and their mean over the rows as b_t: an early action is also rewarded for what the
+    weights learned from it. With ``first_order``, inner gradients count as constants.
 
     Args:
         config: what learner; its fields about the environment and length are not read.
@@ -94,7 +94,7 @@ class OnlineLearner:
         self._forward = functional(self.net)
 
     def initial(self, rows: int) -> Parameters:
-        """theta of so many rows, (N, *s) each."""
+        """Theta of so many rows, (N, *s) each."""
         return repeat(dict(self.net.named_parameters()), rows)
 
     def step_sizes(self) -> Parameters | None:
@@ -222,7 +222,7 @@ def _part(episodes: Segment, first: int, end: int) -> Segment:
 
 
 def _returns(rewards: Tensor, gamma: float) -> Tensor:
-    """Discounted sums (N, T) of rewards (N, T) to the end of the episode, after which is nothing."""
+    """Discounted sums (N, T) of rewards (N, T) to the end of the episode, where all ends."""
     return torch.func.vmap(discounted_returns, (0, None, None))(
         rewards, rewards.new_zeros(()), gamma
     )

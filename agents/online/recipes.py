@@ -6,7 +6,10 @@ from .config import OnlineConfig
 
 
 def two_arms() -> OnlineConfig:
-    """Two arms, one good and one bad, that change places now and then: about a minute."""
+    """Two arms, one good and one bad, that change places now and then: about a minute.
+
+    The network sees neither its last action nor the reward: what it knows is in its weights.
+    """
     return OnlineConfig(
         env_kwargs={
             "num_arms": 2,
@@ -17,6 +20,14 @@ def two_arms() -> OnlineConfig:
         },
         hidden=(0, 1, 2),
         adapt_every=5,
+        inner_lr=2.0,
+        inner_ent_coef=0.2,
+        # By first order, what was learned before a change weighs more than how fast it is
+        # unlearned, and the mask closes.
+        first_order=False,
+        mask_kwargs={"sparsity": 0.1},
+        mask_learning_rate=0.02,
+        updates=300,
     )
 
 
@@ -26,11 +37,16 @@ def standard_bandit() -> OnlineConfig:
 
 
 def small_maze() -> OnlineConfig:
-    """A 5 x 5 maze, where the walls in view tell the cell, and the goal moves now and then."""
+    """A 5 x 5 maze, where the walls in view tell the cell, and the goal moves now and then.
+
+    The network sees neither its last action nor the reward.
+    """
     return OnlineConfig(
         env="driftwise/ShiftingMaze-v0",
         env_kwargs={"size": 5, "max_episode_steps": 200},
+        hidden=(10, 11, 12, 13, 14),
         adapt_every=20,
+        inner_gamma=0.9,
         reward_scale=0.1,
         updates=1_000,
     )
