@@ -31,7 +31,7 @@ def named_player(
         return OraclePlayer()
     if name in POLICIES:
         return PolicyPlayer(name, **TUNED["standard_bandit"].get(name, {}))
-    learner = find_online_learner(name, str(device))
+    learner = find_online_learner(name, device)
     if learner is not None:
         return OnlinePlayer(learner, deterministic=deterministic)
     others = f"random, oracle, a bandit policy ({', '.join(POLICIES)}), "

@@ -10,10 +10,12 @@ class HasSpaces(Protocol):
     """Whoever was made for certain spaces, such as a model of stable-baselines3."""
 
     @property
-    def observation_space(self) -> spaces.Space[Any]: ...
+    def observation_space(self) -> spaces.Space[Any]:
+        """Of the observations that are understood."""
 
     @property
-    def action_space(self) -> spaces.Space[Any]: ...
+    def action_space(self) -> spaces.Space[Any]:
+        """Of the actions that are taken."""
 
 
 def space_to_plain(space: spaces.Space) -> dict[str, Any]:

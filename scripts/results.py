@@ -30,6 +30,7 @@ RESULTS = (
     "drifting_control",
     "sparse_maml_signatures",
     "maml_speed",
+    "online_rl_masks",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""
 

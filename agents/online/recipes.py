@@ -13,7 +13,7 @@ def two_arms() -> OnlineConfig:
     return OnlineConfig(
         env_kwargs={
             "num_arms": 2,
-            "mean_values": [0.8, 0.2],
+            "mean_values": [0.9, 0.1],
             "schedule": "Periodic(period=50, phase=-1)",
             "drift": "SwapBest()",
             "max_episode_steps": 100,

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
+from stable_baselines3.common.utils import get_device
 from tqdm import tqdm
 
 from ...evaluation import bootstrap_interval
@@ -222,11 +223,16 @@ def load_online_learner(folder: str | os.PathLike[str], device: str = "cpu") -> 
     return learner
 
 
-def find_online_learner(name: str, device: str = "cpu") -> OnlineLearner | None:
-    """The learner in the folder of a run, or in one of its own; None if there is none."""
+def find_online_learner(name: str, device: torch.device | str = "auto") -> OnlineLearner | None:
+    """The learner in the folder of a run, or in one of its own; None if there is none.
+
+    Args:
+        name: the folder.
+        device: torch device; ``"auto"`` takes a GPU if there is one.
+    """
     for folder in (Path(name) / "agent", Path(name)):
         if (folder / "state.json").exists():
             if load_metadata(folder).get("kind") != KIND:
                 return None
-            return load_online_learner(folder, device)
+            return load_online_learner(folder, str(get_device(device)))
     return None
