@@ -57,12 +57,12 @@ AGENT = TrainConfig(
     ent_coef=0.003,
 )
 TUNING = {"n_steps": 64, "n_epochs": 5, "gamma": 0.98, "gae_lambda": 0.95}
-LEARNING_RATE = 1e-3
-MASK = {"tasks": 60, "rollouts": 8, "mask_learning_rate": 0.02}
+LEARNING_RATE = 3e-3
+MASK = {"tasks": 40, "rollouts": 5, "mask_learning_rate": 0.02}
 NUM_ENVS = 8  # copies of a world that an agent acts in at the same time
 NUM_WORLDS = 4
 BEFORE, AFTER = 512, 1_536  # steps of each copy, before the change and after
-FIRST = 20  # episodes of each copy after the change that are scored as such
+FIRST = 50  # episodes of each copy after the change that are scored as such
 
 LEARNERS: dict[str, Callable[[], OnlineConfig]] = {"bandit": two_arms, "maze": small_maze}
 METHODS = {"masked": "sparse"}  # of online learners; the other rows have their own names
@@ -195,9 +195,9 @@ RESULT = Result(
     protocol="default: MemoryPPO (GRU, never reset) trained in the ordinary CartPole, fine-tuned "
     "by PPO while it acts in 8 copies of it, which change all at once after 512 steps (force 5 to "
     "15 of either sign, length 0.25 to 1, gravity 5 to 15), and for 1,536 steps more; mean return "
-    "of the first 20 episodes of each copy that begin after the change (return_after_change) and "
+    "of the first 50 episodes of each copy that begin after the change (return_after_change) and "
     "of those that begin in the second half of the time after it (return_at_end), over 4 worlds. "
-    "masked: the mask over all weights was learned on 60 other changes, initial sparsity 0.5. "
+    "masked: the mask over all weights was learned on 40 other changes, 320 steps of each copy long, initial sparsity 0.5. "
     "bandit: two arms (0.9 and 0.1, exchanged half-way through 100 steps), maze: 5 x 5, the goal "
     "moves half-way through 200 steps; online learners whose network sees neither action nor "
     "reward, one inner step every 5 and 20 steps; rewards of the half after the change, over 1,000 "
