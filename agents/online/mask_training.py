@@ -185,7 +185,7 @@ def _restore(model: MemoryPPO, begin: dict[str, Any]) -> None:
 
 
 def _begin_task(model: MemoryPPO, begin: dict[str, Any], env: VectorEnv, seed: int) -> None:
-    model.set_env(model._wrap_env(env))
+    model.set_env(env)  # type: ignore[arg-type]
     _restore(model, begin)
     assert model.env is not None
     torch.manual_seed(seed)
