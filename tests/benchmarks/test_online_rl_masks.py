@@ -44,13 +44,13 @@ def test_a_small_cell(row, tmp_path, monkeypatch):
         "NUM_ENVS": 2,
         "NUM_WORLDS": 1,
         "BEFORE": 64,
-        "AFTER": 64,
+        "AFTER": 128,
         "MASK": {"tasks": 1, "rollouts": 1, "mask_learning_rate": 0.1},
         "PLAYED": 5,
     }.items():
         monkeypatch.setattr(online_rl_masks, name, value)
     scores = online_rl_masks.run(row, "default", 0)
-    assert 8 <= scores["return_after_change"] <= 64
+    assert 8 <= scores["return_after_change"] <= 128
     assert ("sparsity" in scores) == (row == "masked")
 
     small = dataclasses.replace(two_arms(), num_envs=2, updates=1, width=4, test_worlds=3)

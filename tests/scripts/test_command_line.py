@@ -236,3 +236,17 @@ def test_errors_of_train_fewshot_are_one_line(run, few_glyphs, tmp_path, argumen
     leaving, _ = run(*FEW_SHOT, "--method", "maml", "--runs", str(tmp_path), *arguments)
     assert leaving.startswith("driftwise train-fewshot: ") and message in leaving
     assert "\n" not in leaving
+
+
+def test_train_online_then_evaluate(run, tmp_path):
+    worlds = ("--env-kwargs", '{"num_arms": 2, "max_episode_steps": 10}')
+    small = ("--num-envs", "4", "--width", "4", "--adapt-every", "4", "--updates", "2")
+    more = ("--test-worlds", "5", "--runs", str(tmp_path), "--no-progress")
+    leaving, text = run("train-online", *worlds, *small, *more)
+    assert leaving is None
+    assert "regret a step" in text and "head.weight" in text and "2 updates" in text
+    folder = str(tmp_path / "ShiftingBandit-v0" / "online-sparse-0")
+    leaving, text = run("evaluate-agent", folder, *worlds, "--num-worlds", "10")
+    assert leaving is None and "online-sparse-0" in text and "ucb1" in text
+    leaving, text = run("train-online", *small, "--method", "elephant")
+    assert "method must be one of" in leaving
