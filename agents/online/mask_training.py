@@ -26,6 +26,7 @@ def train_update_mask(
     tasks: int,
     rollouts: int = 4,
     learning_rate: float = 1e-3,
+    ent_coef: float = 0.0,
     mask_learning_rate: float = 0.01,
     seed: int = 0,
     run: RunFolder | None = None,
@@ -54,6 +55,7 @@ def train_update_mask(
         tasks: how many, each of them one step of the mask's optimiser.
         rollouts: K, that are learned from in a task.
         learning_rate: of fine-tuning.
+        ent_coef: likewise.
         mask_learning_rate: Adam's, of the mask.
         seed: of the actions, and of the environments' training seeds.
         run: a run folder: logged to, saved to after every task, and continued from.
@@ -79,7 +81,9 @@ def train_update_mask(
         returns = saved[1]["returns"]
     for task in tqdm(range(len(returns), tasks), disable=not progress, unit="task"):
         _begin_task(model, begin, make_env(task), world_seed(seed, task))
-        finetuning = OnlineFinetuning(model, "masked", mask=mask, learning_rate=learning_rate)
+        finetuning = OnlineFinetuning(
+            model, "masked", mask=mask, learning_rate=learning_rate, ent_coef=ent_coef
+        )
         steps = model.n_steps * model.n_envs
         with WantedSteps(model.policy.optimizer, model.policy) as wanted:
             finetuning.learn(rollouts * steps)
