@@ -22,12 +22,15 @@ def two_arms() -> OnlineConfig:
         adapt_every=5,
         inner_lr=2.0,
         inner_ent_coef=0.2,
+        vf_coef=0.1,  # with more, inner steps of this size overshoot in the critic
         # By first order, what was learned before a change weighs more than how fast it is
         # unlearned, and the mask closes.
         first_order=False,
         mask_kwargs={"sparsity": 0.1},
-        mask_learning_rate=0.02,
-        updates=300,
+        mask_learning_rate=2e-3,  # with more, noise alone moves the mask, towards half open
+        gamma=0.95,
+        num_envs=128,
+        updates=150,
     )
 
 
