@@ -32,7 +32,7 @@ from driftwise.benchmarks.agent_cells import RUNS, trained
 from driftwise.memory import UpdateMask
 from driftwise.tracking import Result, RunFolder
 
-ROWS = ("masked", "full", "frozen", "last_layer")
+ROWS = ("masked", "full", "frozen", "last_layer", "unlearned_mask")
 CARTPOLE = "driftwise/DriftingCartPole-v0"
 
 # CartPole: the ordinary world, and what worlds can be after a change (force of either sign).
@@ -90,11 +90,16 @@ def cartpole(after: Mapping[str, float], step: int) -> VectorEnv:
     )
 
 
-def learned_mask(agent: str, seed: int) -> UpdateMask:
-    """The mask for an agent, learned in worlds that have just changed; continues if stopped."""
+def make_mask(agent: str, seed: int, learned: bool) -> UpdateMask:
+    """The mask for an agent, learned in worlds that have just changed; continues if stopped.
+
+    One that is not learned is that with which learning begins.
+    """
     model = load_agent(agent, cartpole(changed_world(TRAINING, seed, 0), 1), "cpu", **TUNING)
     torch.manual_seed(seed)
     mask = UpdateMask(model.policy, sparsity=0.5)
+    if not learned:
+        return mask
     settings = {"agent": dataclasses.asdict(AGENT), "mask": MASK, "tuning": {**TUNING, **RATES}}
     with RunFolder.open(RUNS, "online_rl_masks", "mask", seed, settings, tensorboard=False) as run:
         train_update_mask(
@@ -115,14 +120,15 @@ def finetune(row: str, seed: int) -> dict[str, float]:
     torch.set_num_threads(1)
     trained(AGENT, seed, "online_rl_masks")
     agent = f"{RUNS}/{CARTPOLE.rsplit('/', 1)[-1]}/online_rl_masks-{seed}/agent"
-    mask = learned_mask(agent, seed) if row == "masked" else None
+    mask = make_mask(agent, seed, row == "masked") if "mask" in row else None
+    method = row if mask is None else "masked"
     scores = []
     for index in range(NUM_WORLDS):
         env = cartpole(changed_world(TEST, seed, index), BEFORE)
         model = load_agent(agent, env, "cpu", seed=seed, **TUNING)
         assert model.env is not None
         model.env.seed(HELD_OUT_WORLDS + index * NUM_ENVS)
-        tuning = OnlineFinetuning(model, row, mask=mask, **RATES)
+        tuning = OnlineFinetuning(model, method, mask=mask, **RATES)
         tuning.learn((BEFORE + AFTER) * NUM_ENVS)
         scores.append(score(tuning))
         env.close()
@@ -176,8 +182,10 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
     return finetune(row, seed) if setting == "default" else adapt(row, setting, seed)
 
 
-def config(row: str, setting: str) -> Mapping[str, Any]:
+def config(row: str, setting: str) -> Mapping[str, Any] | None:
     """What decides the numbers of a cell."""
+    if setting != "default" and row == "unlearned_mask":
+        return None
     if setting != "default":
         learner = dataclasses.asdict(learner_config(row, setting))
         return {"learner": learner, "played": PLAYED, "version": 1}
@@ -200,7 +208,7 @@ RESULT = Result(
     "of the first 50 episodes of each copy that begin after the change (return_after_change) and "
     "of those that begin in the second half of the time after it (return_at_end), over 4 worlds. "
     "masked: the mask over all weights was learned on 40 other changes, by fine-tuning for 320 "
-    "steps of each copy; initial sparsity 0.5. "
+    "steps of each copy; initial sparsity 0.5; unlearned_mask: the initial one. "
     "bandit: two arms (0.9 and 0.1, exchanged half-way through 100 steps), maze: 5 x 5, the goal "
     "moves half-way through 200 steps; online learners whose network sees neither action nor "
     "reward, one inner step every 5 and 20 steps; rewards of the half after the change, over 1,000 "

@@ -54,9 +54,10 @@ class OnlineConfig:
     would learn no other when the world changes."""
     first_order: bool = True
     """Take the inner gradients for constants."""
-    gamma: float = 0.9
+    gamma: float = 1.0
     """Discount of the returns that the weights and the mask are trained for, which reach over all
-    inner steps to the end of the episode."""
+    inner steps to the end of the episode. Below 1, to be certain soon looks better than it is to
+    whoever has to learn again later."""
 
     learning_rate: float = 3e-3
     """Adam's step size of the weights at which every episode begins."""

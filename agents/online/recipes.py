@@ -27,8 +27,8 @@ def two_arms() -> OnlineConfig:
         # unlearned, and the mask closes.
         first_order=False,
         mask_kwargs={"sparsity": 0.1},
-        mask_learning_rate=2e-3,  # with more, noise alone moves the mask, towards half open
-        gamma=0.95,
+        mask_learning_rate=2e-3,  # with ten times as much, noise opens and closes it
+        learning_rate=1e-3,
         num_envs=128,
         updates=150,
     )
