@@ -17,10 +17,8 @@ from ..evaluation import (
 from .bandits import PlayRecord, make_policy, play
 from .bandits.policy import FloatArray
 from .bandits.tuned import TUNED
-from .memory_ppo import MemoryPPO
-from .plain_spaces import check_same_spaces
 from .play_agent import play_agent
-from .players import OraclePlayer, Player, RandomPlayer
+from .players import OraclePlayer, Playable, Player, RandomPlayer
 from .worlds import HELD_OUT_WORLDS, make_vector_env
 
 if TYPE_CHECKING:
@@ -80,7 +78,7 @@ def usual_policies(env: VectorEnv) -> tuple[str, ...]:
 
 
 def play_all(
-    agents: Mapping[str, MemoryPPO],
+    agents: Mapping[str, Playable],
     env_id: str,
     env_kwargs: Mapping[str, Any] | None = None,
     *,
@@ -91,7 +89,7 @@ def play_all(
     """Let everybody play one episode in each of the same worlds.
 
     Args:
-        agents: trained agents by name.
+        agents: agents, or other players, by name.
         env_id: id of an environment.
         env_kwargs: its arguments.
         policies: names of :data:`PLAYERS` or, on bandits, of classic policies
@@ -107,21 +105,19 @@ def play_all(
         ValueError: for an unknown id, and whoever cannot play there.
     """
     env = make_vector_env(env_id, num_worlds, **(env_kwargs or {}))
-    for model in agents.values():
-        check_same_spaces(model, env.single_observation_space, env.single_action_space)
     policies = usual_policies(env) if policies is None else policies
     if names := set(agents).intersection(policies):
         raise ValueError(f"agents must have names of their own, got {sorted(names)}")
+    # First, as they may not fit.
+    played = {name: play_agent(player, env, seed=seed) for name, player in agents.items()}
     records = {
         name: play_agent(PLAYERS[name](), env, seed=seed)
         if name in PLAYERS
         else _play_policy(name, env, seed)
         for name in policies
     }
-    for name, model in agents.items():
-        records[name] = play_agent(model, env, seed=seed)
     env.close()
-    return records
+    return records | played
 
 
 def _play_policy(name: str, env: VectorEnv, seed: int) -> PlayRecord:

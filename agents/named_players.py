@@ -5,6 +5,7 @@ import torch
 from .agent_files import agent_label, find_agent
 from .bandits import POLICIES
 from .bandits.tuned import TUNED
+from .online import OnlinePlayer, find_online_learner
 from .players import ModelPlayer, OraclePlayer, Player, PolicyPlayer, RandomPlayer
 
 
@@ -15,8 +16,8 @@ def named_player(
 
     Args:
         name: ``random``, ``oracle``, a classic bandit policy (with the constants tuned for the
-            standard bandit), a run's folder, an agent's folder, or an agent that comes with the
-            package.
+            standard bandit), a run's folder, an agent's or an online learner's folder, or an agent
+            that comes with the package.
         deterministic: for an agent, take the most likely actions instead of samples.
         device: torch device of an agent.
 
@@ -30,6 +31,9 @@ def named_player(
         return OraclePlayer()
     if name in POLICIES:
         return PolicyPlayer(name, **TUNED["standard_bandit"].get(name, {}))
+    learner = find_online_learner(name, device)
+    if learner is not None:
+        return OnlinePlayer(learner, deterministic=deterministic)
     others = f"random, oracle, a bandit policy ({', '.join(POLICIES)}), "
     model = find_agent(name, device, others=others)[0]
     return ModelPlayer(model, deterministic=deterministic)

@@ -1,12 +1,21 @@
 """Gymnasium spaces in plain data, so that an agent's file needs no pickle."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from gymnasium import spaces
 
-if TYPE_CHECKING:
-    from stable_baselines3.common.base_class import BaseAlgorithm
+
+class HasSpaces(Protocol):
+    """Whoever was made for certain spaces, such as a model of stable-baselines3."""
+
+    @property
+    def observation_space(self) -> spaces.Space[Any]:
+        """Of the observations that are understood."""
+
+    @property
+    def action_space(self) -> spaces.Space[Any]:
+        """Of the actions that are taken."""
 
 
 def space_to_plain(space: spaces.Space) -> dict[str, Any]:
@@ -50,7 +59,7 @@ def space_from_plain(data: dict[str, Any]) -> spaces.Space:
 
 
 def check_same_spaces(
-    model: "BaseAlgorithm", observation_space: spaces.Space, action_space: spaces.Space
+    model: HasSpaces, observation_space: spaces.Space, action_space: spaces.Space
 ) -> None:
     """Raise a ``ValueError`` if an environment's spaces are not the agent's."""
     for kind, theirs in (("observation_space", observation_space), ("action_space", action_space)):

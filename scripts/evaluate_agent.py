@@ -45,19 +45,14 @@ def main(arguments: Sequence[str]) -> None:
     given = parse(Arguments, arguments, "driftwise evaluate-agent")
 
     from driftwise.agents import evaluation
-    from driftwise.agents.agent_files import agent_label, find_agent
+    from driftwise.agents.named_players import named_players
     from driftwise.agents.worlds import held_out_seed
     from driftwise.tracking import write_json
 
     if given.num_worlds < 1:
         raise ValueError(f"num_worlds must be at least 1, got {given.num_worlds}")
     seed = held_out_seed(given.seed)
-    agents = {}
-    for name in given.agents:
-        label = agent_label(name)
-        if label in agents:
-            raise ValueError(f"agents must have different names, got {label!r} twice")
-        agents[label] = find_agent(name, given.device)[0]
+    agents = named_players(list(given.agents), device=given.device)
     records = evaluation.play_all(
         agents,
         given.env,

@@ -10,6 +10,7 @@ COMMANDS = {
     "evaluate-agent": "play agents and reference policies on the same held-out worlds",
     "train-fewshot": "train MAML or sparse-MAML on few-shot episodes",
     "run-continual": "run a learner on a stream of tasks, and see what it forgets",
+    "train-online": "train an agent that adapts by masked steps of policy gradient",
     "run-omniglot": "run a classifier on a stream whose classes keep coming",
     "train-lm": "train a language model",
     "evaluate-lm": "read a text with a language model, with every way of adapting",

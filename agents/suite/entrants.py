@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from gymnasium.vector import VectorEnv
 
 from ..agent_files import find_agent
+from ..online import OnlinePlayer, find_online_learner
 from ..players import OraclePlayer, Playable, RandomPlayer
 from .worlds import chosen_worlds
 
@@ -38,6 +39,9 @@ def trained_entrant(agents: Mapping[str, str], device: str = "auto") -> Entrant:
     chosen_worlds(list(agents))
 
     def load(world: str, make_env: EnvMaker) -> Playable:
+        learner = find_online_learner(agents[world], device)
+        if learner is not None:
+            return OnlinePlayer(learner)
         model, notes = find_agent(agents[world], device)
         # An agent's file does not count its steps, but the notes have its configuration.
         model.num_timesteps = notes.get("config", {}).get("total_timesteps", 0)

@@ -147,7 +147,8 @@ def test_an_unknown_recipe(run):
 
 def test_an_unknown_agent(run):
     leaving, _ = run("evaluate-agent", "elephant")
-    assert "agents must be folders of runs or agents, or one of standard-bandit" in leaving
+    assert "agents must be folders of runs or agents, random, oracle, a bandit policy" in leaving
+    assert "standard-bandit-sparse; got 'elephant'" in leaving
 
 
 def test_an_agent_of_another_environment(run):
@@ -270,3 +271,17 @@ def test_errors_of_run_continual_are_one_line(run, tmp_path, arguments, message)
     assert leaving.startswith("driftwise run-continual: ") and message in leaving
     assert "\n" not in leaving
     assert not (tmp_path / "runs").exists()
+
+
+def test_train_online_then_evaluate(run, tmp_path):
+    worlds = ("--env-kwargs", '{"num_arms": 2, "max_episode_steps": 10}')
+    small = ("--num-envs", "4", "--width", "4", "--adapt-every", "4", "--updates", "2")
+    more = ("--test-worlds", "5", "--runs", str(tmp_path), "--no-progress")
+    leaving, text = run("train-online", *worlds, *small, *more)
+    assert leaving is None
+    assert "regret a step" in text and "head.weight" in text and "2 updates" in text
+    folder = str(tmp_path / "ShiftingBandit-v0" / "online-sparse-0")
+    leaving, text = run("evaluate-agent", folder, *worlds, "--num-worlds", "10")
+    assert leaving is None and "online-sparse-0" in text and "ucb1" in text
+    leaving, text = run("train-online", *small, "--method", "elephant")
+    assert "method must be one of" in leaving

@@ -1,0 +1,75 @@
+"""``driftwise train-online``: train an agent that adapts by masked steps of policy gradient."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from driftwise.agents.online import RECIPES, OnlineConfig
+from driftwise.scripts.command_line import parse
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Train an online learner, or go on with a run that was stopped, and test it at the end.
+
+    While it acts, every environment's weights take steps of policy gradient. What is trained is
+    where they begin and, but for the controls full, last_layer and frozen, which may change and how
+    far (sparse-MAML).
+
+    Killed at any moment and started again with the same command, a run continues from its last
+    checkpoint and ends the same. To look on: tensorboard --logdir RUNS
+    """
+
+    config: tyro.conf.OmitArgPrefixes[OnlineConfig]
+    """What to train."""
+    runs: Path = Path("runs")
+    """Folder of all runs; this one is RUNS/<environment>/<name>-<seed>."""
+    name: str | None = None
+    """Name of the run; online-<method> by default."""
+    resume: Literal["auto", "yes", "no"] = "auto"
+    """auto: continue a run that is there; yes: require one; no: refuse one."""
+    progress: bool = True
+    """Show a progress bar."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command with these arguments."""
+    recipes = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    recipes.add_argument("--recipe", choices=RECIPES, default="two-arms")
+    chosen, rest = recipes.parse_known_args(list(arguments))
+    given = parse(
+        Arguments,
+        rest,
+        f"driftwise train-online [--recipe {{{','.join(RECIPES)}}}]",
+        default=Arguments(config=RECIPES[chosen.recipe]()),
+    )
+
+    from driftwise.agents.online import train_online
+
+    resume: Literal["auto"] | bool = "auto" if given.resume == "auto" else given.resume == "yes"
+    report = train_online(
+        given.config, runs=given.runs, name=given.name, resume=resume, progress=given.progress
+    )
+    print("\n".join(_summary(report)))
+
+
+def _summary(report: dict[str, Any]) -> list[str]:
+    """Lines for the terminal."""
+    lines = ["held-out worlds, with 95 % intervals over them"]
+    for name, test in report["test"].items():
+        label = "regret a step" if name == "regret" else name
+        lines.append(
+            f"  {label:<16}{test['value']:.3f}  [{test['low']:.3f}, {test['high']:.3f}]"
+            f"  {test['n']:,} worlds"
+        )
+    if report["sparsity"]:
+        lines.append("share of weights that inner steps leave as they are")
+        lines += [f"  {tensor:<16}{share:.3f}" for tensor, share in report["sparsity"].items()]
+    lines.append(
+        f"{report['updates']:,} updates; agent/, report.json, metrics.jsonl in {report['folder']}"
+    )
+    return lines
