@@ -67,13 +67,12 @@ EQUAL_SIZE: dict[str, dict[str, Any]] = {
 """Fields of a ``TrainConfig`` that give agents of the same size: about 42,000 parameters."""
 
 EQUAL_SIZE_CONTROLLED: dict[str, dict[str, Any]] = {
-    "sparse": {"memory": "sparse", "memory_kwargs": _CONTROLLED},
     "dense": {"memory": "dense", "memory_kwargs": {**_CONTROLLED, "key_size": 24}},
     "gru": {"memory": "gru", "width": 80},
     "lstm": {"memory": "lstm", "width": 69},
     "none": {"memory": "none", "width": 189},
 }
-"""The same beside one layer of fast weights under an LSTM: about 40,000 parameters."""
+"""Those of others as large as one sparse layer under an LSTM: about 40,000 parameters."""
 
 # A write has one rate for all values of a head, which must not overwrite what is known of another
 # arm: more heads than arms learn faster than four.

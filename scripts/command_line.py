@@ -1,13 +1,15 @@
 """Configuration dataclasses as command lines, through tyro."""
 
+import argparse
 import json
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 Config = TypeVar("Config")
+Resume = Literal["auto", "yes", "no"]
 
 
 def parse(kind: type[Config], arguments: Sequence[str], prog: str, **options: Any) -> Config:
@@ -24,6 +26,43 @@ def parse(kind: type[Config], arguments: Sequence[str], prog: str, **options: An
     """
     with _registry:
         return tyro.cli(kind, args=list(arguments), prog=prog, **options)
+
+
+def parse_with_recipe(
+    kind: type[Config],
+    arguments: Sequence[str],
+    prog: str,
+    recipes: Mapping[str, Callable[[], Any]],
+    default: str,
+) -> tuple[Config, str]:
+    """Fill a dataclass whose field ``config`` has the defaults of the recipe ``--recipe NAME``.
+
+    Args:
+        kind: as for :func:`parse`.
+        arguments: as for :func:`parse`.
+        prog: as for :func:`parse`.
+        recipes: functions that return a configuration, by name.
+        default: the recipe's name where none is given.
+
+    Returns:
+        What was given, and the recipe's name.
+
+    Raises:
+        SystemExit: as :func:`parse`; also for a recipe that there is not.
+    """
+    names = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    names.add_argument("--recipe", choices=recipes, default=default)
+    chosen, rest = names.parse_known_args(list(arguments))
+    prog = f"{prog} [--recipe {{{','.join(recipes)}}}]"
+    # Every such dataclass has defaults for its other fields.
+    make: Callable[..., Config] = kind
+    given = parse(kind, rest, prog, default=make(config=recipes[chosen.recipe]()))
+    return given, chosen.recipe
+
+
+def resume_mode(given: Resume) -> Literal["auto"] | bool:
+    """What ``--resume`` means to a run's folder: True requires one, False refuses one."""
+    return "auto" if given == "auto" else given == "yes"
 
 
 _registry = ConstructorRegistry()

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import tyro
 
 from driftwise.agents.classifiers.stream_config import StreamConfig
-from driftwise.scripts.command_line import parse
+from driftwise.scripts.command_line import Resume, parse, resume_mode
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Arguments:
     """Folder of all runs; this one is RUNS/<images>-<stream>/<name>-<seed>."""
     name: str | None = None
     """Name of the run; the learner's by default."""
-    resume: Literal["auto", "yes", "no"] = "auto"
+    resume: Resume = "auto"
     """auto: continue a run that is there; yes: require one; no: refuse one."""
     progress: bool = True
     """Show a progress bar."""
@@ -41,9 +41,12 @@ def main(arguments: Sequence[str]) -> None:
 
     from driftwise.agents.classifiers import run_stream
 
-    resume: Literal["auto"] | bool = "auto" if given.resume == "auto" else given.resume == "yes"
     report = run_stream(
-        given.config, runs=given.runs, name=given.name, resume=resume, progress=given.progress
+        given.config,
+        runs=given.runs,
+        name=given.name,
+        resume=resume_mode(given.resume),
+        progress=given.progress,
     )
     print("\n".join(_summary(report)))
 

@@ -1,15 +1,14 @@
 """``driftwise train-fewshot``: train MAML or sparse-MAML on few-shot episodes."""
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import tyro
 
 from driftwise.agents.few_shot import RECIPES, FewShotConfig
-from driftwise.scripts.command_line import parse
+from driftwise.scripts.command_line import Resume, parse_with_recipe, resume_mode
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Arguments:
     """Folder of all runs; this one is RUNS/<images>-<N>way-<K>shot/<name>-<seed>."""
     name: str | None = None
     """Name of the run; the method's by default."""
-    resume: Literal["auto", "yes", "no"] = "auto"
+    resume: Resume = "auto"
     """auto: continue a run that is there; yes: require one; no: refuse one."""
     progress: bool = True
     """Show a progress bar."""
@@ -38,23 +37,20 @@ class Arguments:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command with these arguments."""
-    recipes = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    recipes.add_argument("--recipe", choices=RECIPES, default="omniglot")
-    chosen, rest = recipes.parse_known_args(list(arguments))
-    given = parse(
-        Arguments,
-        rest,
-        f"driftwise train-fewshot [--recipe {{{','.join(RECIPES)}}}]",
-        default=Arguments(config=RECIPES[chosen.recipe]()),
+    given, _ = parse_with_recipe(
+        Arguments, arguments, "driftwise train-fewshot", RECIPES, "omniglot"
     )
 
     from driftwise.agents.allocator import keep_freed_memory
     from driftwise.agents.few_shot import train_few_shot
 
     keep_freed_memory()
-    resume: Literal["auto"] | bool = "auto" if given.resume == "auto" else given.resume == "yes"
     report = train_few_shot(
-        given.config, runs=given.runs, name=given.name, resume=resume, progress=given.progress
+        given.config,
+        runs=given.runs,
+        name=given.name,
+        resume=resume_mode(given.resume),
+        progress=given.progress,
     )
     print("\n".join(_summary(report)))
 

@@ -1,16 +1,15 @@
 """``driftwise train-lm``: train a language model."""
 
-import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
 from driftwise.lm.training import RECIPES, TrainConfig
-from driftwise.scripts.command_line import parse
+from driftwise.scripts.command_line import Resume, parse_with_recipe, resume_mode
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Arguments:
     """Folder of all runs; this one is RUNS/<corpus>/<name>-<seed>."""
     name: str | None = None
     """Name of the run; the recipe's by default."""
-    resume: Literal["auto", "yes", "no"] = "auto"
+    resume: Resume = "auto"
     """auto: continue a run that is there; yes: require one; no: refuse one."""
     progress: bool = True
     """Show a progress bar, and samples of text."""
@@ -36,24 +35,15 @@ class Arguments:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command with these arguments."""
-    recipes = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    recipes.add_argument("--recipe", choices=RECIPES, default="tiny")
-    chosen, rest = recipes.parse_known_args(list(arguments))
-    given = parse(
-        Arguments,
-        rest,
-        f"driftwise train-lm [--recipe {{{','.join(RECIPES)}}}]",
-        default=Arguments(config=RECIPES[chosen.recipe]()),
-    )
+    given, recipe = parse_with_recipe(Arguments, arguments, "driftwise train-lm", RECIPES, "tiny")
 
     from driftwise.lm.training import train_language_model
 
-    resume: Literal["auto"] | bool = "auto" if given.resume == "auto" else given.resume == "yes"
     report = train_language_model(
         given.config,
         runs=given.runs,
-        name=given.name or chosen.recipe,
-        resume=resume,
+        name=given.name or recipe,
+        resume=resume_mode(given.resume),
         progress=given.progress,
     )
     if given.progress and os.environ.get("RANK", "0") == "0":

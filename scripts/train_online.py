@@ -1,15 +1,14 @@
 """``driftwise train-online``: train an agent that adapts by masked steps of policy gradient."""
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import tyro
 
 from driftwise.agents.online import RECIPES, OnlineConfig
-from driftwise.scripts.command_line import parse
+from driftwise.scripts.command_line import Resume, parse_with_recipe, resume_mode
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Arguments:
     """Folder of all runs; this one is RUNS/<environment>/<name>-<seed>."""
     name: str | None = None
     """Name of the run; online-<method> by default."""
-    resume: Literal["auto", "yes", "no"] = "auto"
+    resume: Resume = "auto"
     """auto: continue a run that is there; yes: require one; no: refuse one."""
     progress: bool = True
     """Show a progress bar."""
@@ -38,21 +37,18 @@ class Arguments:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command with these arguments."""
-    recipes = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    recipes.add_argument("--recipe", choices=RECIPES, default="two-arms")
-    chosen, rest = recipes.parse_known_args(list(arguments))
-    given = parse(
-        Arguments,
-        rest,
-        f"driftwise train-online [--recipe {{{','.join(RECIPES)}}}]",
-        default=Arguments(config=RECIPES[chosen.recipe]()),
+    given, _ = parse_with_recipe(
+        Arguments, arguments, "driftwise train-online", RECIPES, "two-arms"
     )
 
     from driftwise.agents.online import train_online
 
-    resume: Literal["auto"] | bool = "auto" if given.resume == "auto" else given.resume == "yes"
     report = train_online(
-        given.config, runs=given.runs, name=given.name, resume=resume, progress=given.progress
+        given.config,
+        runs=given.runs,
+        name=given.name,
+        resume=resume_mode(given.resume),
+        progress=given.progress,
     )
     print("\n".join(_summary(report)))
 
