@@ -51,6 +51,8 @@ class TrainConfig:
     """Weight of the entropy bonus at the beginning; it falls linearly to zero."""
     vf_coef: float = 0.03
     """Weight of the value loss, which is a share of the returns' variance."""
+    reward_coef: float = 0.0
+    """Weight of predicting each step's reward, an auxiliary loss: a share of their variance."""
     max_grad_norm: float = 0.5
     """Largest norm of a gradient."""
 

@@ -62,7 +62,7 @@ EQUAL_SIZE: dict[str, dict[str, Any]] = {
     "dense": {"memory": "dense", "memory_kwargs": {"key_size": 24}},
     "gru": {"memory": "gru", "width": 82},
     "lstm": {"memory": "lstm", "width": 71},
-    "none": {"memory": "none", "width": 196},
+    "none": {"memory": "none", "width": 194},
 }
 """Fields of a ``TrainConfig`` that give agents of the same size: about 42,000 parameters."""
 
@@ -77,18 +77,18 @@ EQUAL_SIZE_CONTROLLED: dict[str, dict[str, Any]] = {
 # A write has one rate for all values of a head, which must not overwrite what is known of another
 # arm: more heads than arms learn faster than four.
 _HEADS = {"num_heads": 8, "value_size": 8, "decay": False}
-MANY_SLOTS = {**_HEADS, "num_slots": 16}
+MANY_SLOTS = {**_HEADS, "num_slots": 32, "key_size": 8}
 """Arguments of fast weights that recall many contexts."""
 
 EQUAL_SIZE_SLOTS: dict[str, dict[str, Any]] = {
     "sparse": {"memory": "sparse", "memory_kwargs": MANY_SLOTS},
-    "dense": {"memory": "dense", "memory_kwargs": {**_HEADS, "key_size": 49}},
-    "gru": {"memory": "gru", "width": 131},
-    "lstm": {"memory": "lstm", "width": 114},
-    "none": {"memory": "none", "width": 313},
+    "dense": {"memory": "dense", "memory_kwargs": {**_HEADS, "key_size": 56}},
+    "gru": {"memory": "gru", "width": 138},
+    "lstm": {"memory": "lstm", "width": 120},
+    "none": {"memory": "none", "width": 328},
 }
-"""The same beside these: about 108,000 parameters. A step of ``dense`` touches all of its fast
-weights, one of ``sparse`` 2 of 16 slots."""
+"""The same beside these: about 121,000 parameters. A step of ``dense`` touches all of its fast
+weights, one of ``sparse`` 2 of 32 slots."""
 
 
 def make_memory(memory: str | MemoryFactory, width: int, **kwargs: Any) -> SequenceMemory:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ..memory.state import State, map_state
 from .memories import MemoryFactory, make_memory
-from .value_head import ValueHead
+from .value_head import RewardHead, ValueHead
 
 Observation = Tensor | dict[str, Tensor]
 
@@ -43,8 +43,24 @@ class Decision(NamedTuple):
     state: State
 
 
+class Evaluation(NamedTuple):
+    """What the policy makes of whole sequences.
+
+    Attributes:
+        values: (B, T) estimates of the return.
+        log_probs: (B, T) log-probabilities of the actions taken.
+        entropy: (B, T), or None where it has no closed form.
+        rewards: (B, T) rewards that it expects of the actions taken.
+    """
+
+    values: Tensor
+    log_probs: Tensor
+    entropy: Tensor | None
+    rewards: Tensor
+
+
 class MemoryPolicy(BasePolicy):
-    """Encoder, one memory that actor and critic share, and a linear head for each.
+    """Encoder, one memory, and linear heads on it: actor, critic, and rewards to be predicted.
 
     Args:
         observation_space: any space that stable-baselines3 supports: vectors, images, dictionaries.
@@ -113,6 +129,7 @@ class MemoryPolicy(BasePolicy):
         assert isinstance(actor, nn.Linear)
         self.actor = actor
         self.critic = ValueHead(size)
+        self.reward_head = RewardHead(size, action_space)
         # Near-uniform first actions.
         nn.init.orthogonal_(self.actor.weight, 0.01)
         nn.init.zeros_(self.actor.bias)
@@ -160,17 +177,14 @@ class MemoryPolicy(BasePolicy):
         actions: Tensor,
         state: State = None,
         starts: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Values, log-probabilities and entropies of whole sequences, each (B, T).
+    ) -> Evaluation:
+        """What the policy makes of whole sequences.
 
         Args:
             observations: (B, T, ...) observations.
             actions: (B, T, ...) actions taken.
             state: memory state before the first step; None is the initial one.
             starts: (B, T) bool, where the memory is reset first.
-
-        Returns:
-            Values, log-probabilities, and entropies or None where they have no closed form.
         """
         batch, length = actions.shape[:2]
         flat = map_state(lambda x: x.flatten(0, 1), observations)
@@ -181,10 +195,12 @@ class MemoryPolicy(BasePolicy):
         distribution = self._distribution(hidden)
         shape = (batch, length)
         entropy = distribution.entropy()
-        return (
-            self.critic(hidden).view(shape),
-            distribution.log_prob(actions.flatten(0, 1)).view(shape),
-            None if entropy is None else entropy.view(shape),
+        flat_actions = actions.flatten(0, 1)
+        return Evaluation(
+            values=self.critic(hidden).view(shape),
+            log_probs=distribution.log_prob(flat_actions).view(shape),
+            entropy=None if entropy is None else entropy.view(shape),
+            rewards=self.reward_head(hidden, flat_actions).view(shape),
         )
 
     def predict(

@@ -46,6 +46,10 @@ class MemoryPPO(OnPolicyAlgorithm):
         normalize_advantage: standardise the advantages of each minibatch.
         ent_coef: weight of the entropy bonus, or a function of the remaining progress.
         vf_coef: weight of the value loss, the share of the returns' variance that is unexplained.
+        reward_coef: weight of predicting the reward of each step, from the memory and the action
+            taken: an auxiliary loss, the share of the rewards' variance that is unexplained. It
+            teaches a memory what to keep far sooner than advantages do, wherever rewards tell of
+            the world; 0 is plain PPO.
         max_grad_norm: largest norm of a gradient.
         target_kl: stop the epochs of a rollout at 1.5 times this divergence.
         memory_reset: when the memory forgets. ``"episode"``: where an episode starts. ``"trial"``:
@@ -85,6 +89,7 @@ class MemoryPPO(OnPolicyAlgorithm):
         normalize_advantage: bool = True,
         ent_coef: float | Schedule = 0.01,
         vf_coef: float = 0.03,
+        reward_coef: float = 0.0,
         max_grad_norm: float = 0.5,
         target_kl: float | None = None,
         memory_reset: str = "episode",
@@ -131,6 +136,7 @@ class MemoryPPO(OnPolicyAlgorithm):
         self.n_epochs = n_epochs
         self.clip_range = clip_range
         self.ent_coef = ent_coef  # type: ignore[assignment]
+        self.reward_coef = reward_coef
         self.normalize_advantage = normalize_advantage
         self.target_kl = target_kl
         self.memory_reset = memory_reset
@@ -174,7 +180,7 @@ class MemoryPPO(OnPolicyAlgorithm):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} must be between 0 and 1, got {value}")
-        for name in ("vf_coef", "max_grad_norm"):
+        for name in ("vf_coef", "reward_coef", "max_grad_norm"):
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
                 raise ValueError(f"{name} must be finite and not negative, got {value}")
@@ -282,7 +288,7 @@ class MemoryPPO(OnPolicyAlgorithm):
             self.num_timesteps += env.num_envs
             self._check_finite("observations", new_obs)
             self._check_finite("rewards", rewards)
-            gains = self._to_tensor(rewards.astype(np.float32))
+            gained = self._to_tensor(rewards.astype(np.float32))
             trial_start = None
             if dones.any():
                 finished = np.flatnonzero(dones)
@@ -292,11 +298,12 @@ class MemoryPPO(OnPolicyAlgorithm):
             starts = memory_starts(self.memory_reset, dones, trial_start)
             # A return counts to the end of the trial, where there are trials.
             ends = starts if self.memory_reset == "trial" else dones
-            self._bootstrap_truncated(gains, np.flatnonzero(ends), infos)
+            bootstrap = self._bootstrap_truncated(np.flatnonzero(ends), infos)
             rollout_buffer.add(
                 obs,
                 decision.actions,
-                gains,
+                gained,
+                bootstrap,
                 decision.values,
                 decision.log_probs,
                 self._to_tensor(ends),
@@ -341,13 +348,12 @@ class MemoryPPO(OnPolicyAlgorithm):
                     f"at timestep {self.num_timesteps}"
                 )
 
-    def _bootstrap_truncated(
-        self, rewards: Tensor, finished: np.ndarray, infos: list[dict[str, Any]]
-    ) -> None:
-        """Add the discounted value of the state in which a time limit cut an episode short."""
+    def _bootstrap_truncated(self, finished: np.ndarray, infos: list[dict[str, Any]]) -> Tensor:
+        """Discounted values (N,) of the states in which time limits cut episodes short; else 0."""
+        bootstrap = torch.zeros(self.n_envs, device=self.device)
         rows = [i for i in finished if infos[i].get("TimeLimit.truncated", False)]
         if not rows:
-            return
+            return bootstrap
         last = [infos[i]["terminal_observation"] for i in rows]
         if isinstance(last[0], dict):
             stacked: Any = {key: np.stack([obs[key] for obs in last]) for key in last[0]}
@@ -357,7 +363,8 @@ class MemoryPPO(OnPolicyAlgorithm):
             values = self.policy.predict_values(
                 self._to_tensor(stacked), select_rows(self._memory_state, rows), None
             )
-        rewards[rows] += self.gamma * values
+        bootstrap[rows] = self.gamma * values
+        return bootstrap
 
     def train(self) -> None:
         """Update the policy from the rollout in the buffer.
@@ -370,15 +377,16 @@ class MemoryPPO(OnPolicyAlgorithm):
         clip_range = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
         ent_coef = self.ent_coef(self._current_progress_remaining)  # type: ignore[operator]
         self.policy.critic.observe(self.rollout_buffer.returns)
-        history: list[Tensor] = []
+        if self.reward_coef:
+            self.policy.reward_head.observe(self.rollout_buffer.rewards)
+        history: list[dict[str, Tensor]] = []
         for _ in range(self.n_epochs):
             self._n_updates += 1
             if not self._epoch(clip_range, ent_coef, history):
                 break
 
-        names = ("policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction")
-        means = torch.stack(history).mean(0).tolist()
-        for name, mean in zip(names, means, strict=True):
+        means = torch.stack([torch.stack(list(losses.values())) for losses in history]).mean(0)
+        for name, mean in zip(history[0], means.tolist(), strict=True):
             self.logger.record(f"train/{name}", mean)
         values, returns = self.rollout_buffer.values, self.rollout_buffer.returns
         explained = explained_variance(
@@ -390,12 +398,12 @@ class MemoryPPO(OnPolicyAlgorithm):
         if hasattr(self.policy, "log_std"):
             self.logger.record("train/std", self.policy.log_std.exp().mean().item())
 
-    def _epoch(self, clip_range: float, ent_coef: float, history: list[Tensor]) -> bool:
+    def _epoch(self, clip_range: float, ent_coef: float, history: list[dict[str, Tensor]]) -> bool:
         """One pass over the rollout; False if the policy has gone far enough from the old one."""
         for batch in self.rollout_buffer.minibatches(self.sequences_per_batch):
             loss, measured = self._loss(batch, clip_range, ent_coef)
             history.append(measured)
-            if self.target_kl is not None and measured[3] > 1.5 * self.target_kl:
+            if self.target_kl is not None and measured["approx_kl"] > 1.5 * self.target_kl:
                 return False
             self.policy.optimizer.zero_grad()
             loss.backward()
@@ -408,9 +416,11 @@ class MemoryPPO(OnPolicyAlgorithm):
             self.policy.optimizer.step()
         return True
 
-    def _loss(self, batch: Sequences, clip_range: float, ent_coef: float) -> tuple[Tensor, Tensor]:
-        """PPO's clipped objective, and the quantities to log: five scalars."""
-        values, log_prob, entropy = self.policy.evaluate_actions(
+    def _loss(
+        self, batch: Sequences, clip_range: float, ent_coef: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """PPO's clipped objective, and the scalars to log."""
+        values, log_prob, entropy, rewards = self.policy.evaluate_actions(
             batch.observations, batch.actions, batch.state, batch.starts
         )
         advantages = batch.advantages
@@ -419,13 +429,20 @@ class MemoryPPO(OnPolicyAlgorithm):
         log_ratio = log_prob - batch.old_log_probs
         ratio = log_ratio.exp()
         clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
-        policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
-        value_loss = self.policy.critic.loss(values, batch.returns)
-        # The sampled surprise stands in where the entropy has no closed form.
-        entropy_loss = log_prob.mean() if entropy is None else -entropy.mean()
-        loss = policy_loss + ent_coef * entropy_loss + self.vf_coef * value_loss
+        losses = {
+            "policy_gradient_loss": -torch.min(advantages * ratio, advantages * clipped).mean(),
+            "value_loss": self.policy.critic.loss(values, batch.returns),
+            # The sampled surprise stands in where the entropy has no closed form.
+            "entropy_loss": log_prob.mean() if entropy is None else -entropy.mean(),
+        }
+        loss = losses["policy_gradient_loss"] + ent_coef * losses["entropy_loss"]
+        loss = loss + self.vf_coef * losses["value_loss"]
+        if self.reward_coef:
+            losses["reward_loss"] = self.policy.reward_head.loss(rewards, batch.rewards)
+            loss = loss + self.reward_coef * losses["reward_loss"]
         with torch.no_grad():
-            kl = (ratio - 1 - log_ratio).mean()  # Schulman's low-variance estimate
-            clip_fraction = ((ratio - 1).abs() > clip_range).float().mean()
-            measured = torch.stack((policy_loss, value_loss, entropy_loss, kl, clip_fraction))
-        return loss, measured
+            return loss, {
+                **{name: value.detach() for name, value in losses.items()},
+                "approx_kl": (ratio - 1 - log_ratio).mean(),  # Schulman's low-variance estimate
+                "clip_fraction": ((ratio - 1).abs() > clip_range).float().mean(),
+            }

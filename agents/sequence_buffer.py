@@ -19,6 +19,7 @@ class Sequences(NamedTuple):
         old_values: (B, L).
         advantages: (B, L).
         returns: (B, L).
+        rewards: (B, L), without what was added for episodes cut short.
         starts: (B, L) bool, steps before which the memory is reset; None if there are none.
         state: memory state of B rows before the first step; None if every sequence starts fresh.
     """
@@ -29,6 +30,7 @@ class Sequences(NamedTuple):
     old_values: Tensor
     advantages: Tensor
     returns: Tensor
+    rewards: Tensor
     starts: Tensor | None
     state: State
 
@@ -65,6 +67,7 @@ class SequenceBuffer:
         observation: Tensor | dict[str, Tensor],
         action: Tensor,
         reward: Tensor,
+        bootstrap: Tensor,
         value: Tensor,
         log_prob: Tensor,
         end: Tensor,
@@ -76,12 +79,15 @@ class SequenceBuffer:
             observation: (N, ...), or a dictionary of such.
             action: (N, ...).
             reward: (N,).
+            bootstrap: (N,) what counts beside it where a time limit ended the episode: the
+                discounted value of what would have followed; else 0.
             value: (N,) estimates before the step.
             log_prob: (N,).
             end: (N,) bool, True where no later reward counts for this step's return.
             memory_start: (N,) bool, rows whose memory was reset before the step.
         """
-        self._steps.append((observation, action, reward, value, log_prob, end, memory_start))
+        step = (observation, action, reward, bootstrap, value, log_prob, end, memory_start)
+        self._steps.append(step)
 
     def add_state(self, state: State, memory_start: Tensor) -> None:
         """Keep the memory state before the next step, if a sequence begins there.
@@ -101,12 +107,22 @@ class SequenceBuffer:
         Args:
             last_value: (N,) values of the observations after the last step.
         """
-        self.observations, self.actions, rewards, self.values, self.log_probs, ends, starts = (
+        (
+            self.observations,
+            self.actions,
+            self.rewards,
+            bootstraps,
+            self.values,
+            self.log_probs,
+            ends,
+            starts,
+        ) = (
             map_state(lambda *steps: torch.stack(steps), *column)
             for column in zip(*self._steps, strict=True)
         )
         self.memory_starts = starts
         self._steps = []
+        rewards = self.rewards + bootstraps
         alive = (~ends).to(rewards.dtype)
         next_values = torch.cat((self.values[1:], last_value[None]))
         surprise = rewards + self.gamma * alive * next_values - self.values
@@ -137,6 +153,7 @@ class SequenceBuffer:
             old_values=self._cut(self.values),
             advantages=self._cut(self.advantages),
             returns=self._cut(self.returns),
+            rewards=self._cut(self.rewards),
             starts=starts if starts.any() else None,
             state=None if fresh else self._stacked_states(),
         )

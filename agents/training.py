@@ -109,6 +109,7 @@ def make_agent(config: TrainConfig) -> MemoryPPO:
         clip_range=config.clip_range,
         ent_coef=Falling(config.ent_coef),
         vf_coef=config.vf_coef,
+        reward_coef=config.reward_coef,
         max_grad_norm=config.max_grad_norm,
         memory_reset=config.memory_reset,
         policy_kwargs={

@@ -1,6 +1,8 @@
-"""A value head whose training does not depend on the scale of the rewards."""
+"""Heads for values and rewards, whose training does not depend on the scale of the rewards."""
 
 import torch
+from gymnasium import spaces
+from stable_baselines3.common.preprocessing import preprocess_obs
 from torch import Tensor, nn
 
 
@@ -52,6 +54,37 @@ class ValueHead(nn.Module):
         # Returns that hardly differ say nothing about their scale.
         std = spread.sqrt().clamp(min=1e-4)
         self.linear.weight.mul_(self.std / std)
-        self.linear.bias.mul_(self.std).add_(self.mean - mean).div_(std)
+        self.linear.bias.mul_(self.std)
+        self.linear.bias[0] += self.mean - mean
+        self.linear.bias.div_(std)
         self.mean.copy_(mean)
         self.std.copy_(std)
+
+
+class RewardHead(ValueHead):
+    """An estimate of the reward that an action brings at this very step, linear in the action.
+
+    ``r = mu + sigma * (w h + b + (W h + c) a)``, with the action a as a vector: one-hot where it is
+    discrete. As a second thing to learn it tells a memory, for every single step, what it should
+    have known of the action taken; advantages say so only through noise. Such auxiliary tasks are
+    those of Jaderberg et al. (2017, UNREAL), who predict rewards from the steps before.
+
+    Args:
+        input_size: D, features.
+        action_space: ``Box``, ``Discrete``, ``MultiDiscrete`` or ``MultiBinary``.
+        decay: how much of the running moments of rewards is kept at each update.
+    """
+
+    def __init__(self, input_size: int, action_space: spaces.Space, decay: float = 0.9) -> None:
+        super().__init__(input_size, decay)
+        self.action_space = action_space
+        self.linear = nn.Linear(input_size, 1 + spaces.flatdim(action_space))
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, hidden: Tensor, actions: Tensor) -> Tensor:  # type: ignore[override]
+        """Rewards (B,) for features (B, D) and actions (B, ...)."""
+        vectors = preprocess_obs(actions, self.action_space)
+        assert isinstance(vectors, Tensor)
+        base, effects = self.linear(hidden).tensor_split([1], -1)
+        return self.mean + self.std * (base.squeeze(-1) + (effects * vectors.flatten(1)).sum(-1))

@@ -27,14 +27,16 @@ SETTINGS: dict[str, tuple[int, int]] = {
     "arms_20": (16, 20),
 }
 
-# A step of "sparse" touches 2 of 16 slots with keys of 16: as many weights as "dense" has, whose
-# keys are 32 wide. "dense_large" has as many fast weights as "sparse", and touches all of them at
-# every step. The others have as many parameters as "sparse".
-DENSE = {**EQUAL_SIZE_SLOTS["dense"]["memory_kwargs"], "key_size": 32}
+# A step of "sparse" touches 2 of 32 slots with keys of 8: as many weights as "dense" has, whose
+# keys are 16 wide. "dense_wide" has as many parameters as "sparse", and "dense_large" as many fast
+# weights: they touch 3.5 and 16 times as many of these at every step. "gru", "lstm" and "none" have
+# as many parameters as "sparse".
+WIDE = EQUAL_SIZE_SLOTS["dense"]["memory_kwargs"]
 AGENTS: dict[str, dict[str, Any]] = {
     **EQUAL_SIZE_SLOTS,
-    "dense": {"memory": "dense", "memory_kwargs": DENSE},
-    "dense_large": {"memory": "dense", "memory_kwargs": {**DENSE, "key_size": 256}},
+    "dense": {"memory": "dense", "memory_kwargs": {**WIDE, "key_size": 16}},
+    "dense_wide": {"memory": "dense", "memory_kwargs": WIDE},
+    "dense_large": {"memory": "dense", "memory_kwargs": {**WIDE, "key_size": 256}},
     "random_k": {"memory": "sparse", "memory_kwargs": {**MANY_SLOTS, "address": "random"}},
 }
 POLICIES: dict[str, dict[str, Any]] = {

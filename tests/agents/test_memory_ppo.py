@@ -25,7 +25,7 @@ class FirstMinibatch(BaseCallback):
         model = self.model
         for batch in model.rollout_buffer.minibatches(model.sequences_per_batch):
             with torch.no_grad():
-                values, log_probs, _ = model.policy.evaluate_actions(
+                values, log_probs, *_ = model.policy.evaluate_actions(
                     batch.observations, batch.actions, batch.state, batch.starts
                 )
             self.worst = max(
@@ -300,6 +300,7 @@ def test_a_two_armed_bandit_is_learned_in_seconds(memory):
         ({"n_epochs": 0}, "n_epochs must be at least 1, got 0"),
         ({"gamma": float("nan")}, "gamma must be between 0 and 1, got nan"),
         ({"vf_coef": float("inf")}, "vf_coef must be finite and not negative, got inf"),
+        ({"reward_coef": -1.0}, "reward_coef must be finite and not negative, got -1.0"),
         ({"batch_size": 24}, "batch_size must be a multiple of sequence_length=16"),
         ({"batch_size": 80}, "divides the 96 steps of a rollout, got 80"),
         ({"memory": "elephant"}, "memory must be one of sparse, dense, gru, lstm, none"),

@@ -152,7 +152,7 @@ def test_the_rollout_gradient_is_the_policy_gradient(agent):
     act_only(model, 48)
     found = rollout_gradient(model)
     sequences = model.rollout_buffer._sequences
-    _, log_p, _ = model.policy.evaluate_actions(
+    _, log_p, *_ = model.policy.evaluate_actions(
         sequences.observations, sequences.actions, sequences.state, sequences.starts
     )
     (-sequences.advantages * log_p).mean().backward()

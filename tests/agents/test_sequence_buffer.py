@@ -15,6 +15,7 @@ def filled(num_steps, num_envs, length, seed, memory_starts=None, state=None, bu
         buffer = SequenceBuffer(num_steps, num_envs, length, gamma=0.9, gae_lambda=0.8)
     buffer.reset()
     rewards = torch.tensor(rng.normal(size=(num_steps, num_envs)))
+    bootstraps = torch.tensor(rng.normal(size=(num_steps, num_envs)))
     values = torch.tensor(rng.normal(size=(num_steps, num_envs)))
     ends = torch.tensor(rng.random((num_steps, num_envs)) < 0.3)
     if memory_starts is None:
@@ -24,11 +25,19 @@ def filled(num_steps, num_envs, length, seed, memory_starts=None, state=None, bu
         at_t = None if state is None else (number[:, None].double(),)
         buffer.add_state(at_t, memory_starts[t])
         buffer.add(
-            number[:, None], number, rewards[t], values[t], -values[t], ends[t], memory_starts[t]
+            number[:, None],
+            number,
+            rewards[t],
+            bootstraps[t],
+            values[t],
+            -values[t],
+            ends[t],
+            memory_starts[t],
         )
     last_value = torch.tensor(rng.normal(size=num_envs))
     buffer.finish(last_value)
-    return buffer, rewards, values, ends, last_value
+    assert torch.equal(buffer.rewards, rewards)
+    return buffer, rewards + bootstraps, values, ends, last_value
 
 
 @given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 1000))
@@ -66,6 +75,7 @@ def test_every_step_comes_once_and_in_order(lengths, num_envs, per_batch):
         flat = batch.actions.flatten()
         assert torch.equal(batch.old_values.flatten(), buffer.values.flatten()[flat])
         assert torch.equal(batch.advantages.flatten(), buffer.advantages.flatten()[flat])
+        assert torch.equal(batch.rewards.flatten(), buffer.rewards.flatten()[flat])
         if batch.state is not None:
             assert torch.equal(batch.state[0][:, 0].long(), batch.actions[:, 0])
         expected = buffer.memory_starts.flatten()[flat].view_as(batch.actions)

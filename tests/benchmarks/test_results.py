@@ -34,13 +34,19 @@ def test_classic_policies_exist():
 
 
 def test_dense_touches_as_many_fast_weights_as_sparse():
+    policies = {
+        row: make_agent(recurring_bandit._agent(row, "default")).policy
+        for row in ("sparse", "dense", "dense_wide", "dense_large", "gru", "lstm", "none")
+    }
     sparse, dense, large = (
-        make_agent(recurring_bandit._agent(row, "default")).policy.memory.layers[0]
-        for row in ("sparse", "dense", "dense_large")
+        policies[row].memory.layers[0] for row in ("sparse", "dense", "dense_large")
     )
     assert sparse.top_k * sparse.key_size == dense.key_size
     assert sparse.initial.numel() == large.initial.numel()
     assert not (sparse.decay or dense.decay or large.decay)
+    sizes = {row: sum(p.numel() for p in policy.parameters()) for row, policy in policies.items()}
+    for row in ("dense_wide", "gru", "lstm", "none"):
+        assert sizes[row] == pytest.approx(sizes["sparse"], rel=0.01), row
 
 
 def test_every_ablation_can_be_built():
