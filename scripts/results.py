@@ -38,6 +38,7 @@ RESULTS = (
     "adaptation_cost",
     "osaka",
     "la_maml",
+    "curriculum_masks",
     "online_rl_masks",
 )
 """Results made of cells; each is a module of driftwise.benchmarks with a ``RESULT``."""

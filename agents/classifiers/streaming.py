@@ -11,6 +11,7 @@ from tqdm import tqdm
 from ...envs import ClassCurriculum
 from ...envs.image_streams import ClassStream
 from ...tracking import RunFolder
+from .la_maml import LaMAML
 from .learner import Learner
 from .registry import save_learner
 from .stream_config import StreamConfig
@@ -49,7 +50,8 @@ def run_stream(
         ``finished`` (False if ``max_steps`` or ``max_level_steps`` ended it), ``stages`` and
         ``binding`` (see :class:`StreamRecord`), ``retained_accuracy``, ``forgetting`` and the like
         over the blocks of classes and, of a curriculum, ``steps_per_level`` and
-        ``sightings_to_criterion``. The learner lies in the folder as ``learner/``.
+        ``sightings_to_criterion``; of learners with step sizes, the ``sparsity`` by layer. The
+        learner lies in the folder as ``learner/``.
 
     Raises:
         FileNotFoundError: the images are not there; the message says how to get them.
@@ -78,6 +80,8 @@ def run_stream(
         _run(config, run, learner, stream, record, recent, progress)
         save_learner(run.path / "learner", learner, {"config": dataclasses.asdict(config)})
         report = _report(config, stream, record)
+        if isinstance(learner, LaMAML):
+            report["sparsity"] = learner.sparsity()
         run.report(report)
         if record.stages:
             title = f"{config.learner}: {config.images}, {config.stream}, seed {config.seed}"

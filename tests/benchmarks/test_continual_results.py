@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from driftwise.agents.continual import config as continual_config
-from driftwise.benchmarks import continual_cells, la_maml, osaka
+from driftwise.benchmarks import continual_cells, curriculum_masks, la_maml, osaka, stream_cells
 from driftwise.envs import Glyphs
 
 
@@ -34,6 +34,19 @@ def test_la_maml(row):
     assert {"backward_transfer_and_interference", "forgetting", "forward_transfer"} <= set(found)
     assert ("sparsity_total" in found) == (row != "er")
     assert len(found["accuracy"]) == 2
+
+
+@pytest.mark.parametrize(("row", "setting"), [("replay", "default"), ("la_maml", "incremental")])
+def test_curriculum_masks(row, setting, monkeypatch, tmp_path):
+    monkeypatch.setattr(stream_cells, "RUNS", str(tmp_path))
+    sizes = {"images": "glyphs", "max_classes": 6, "block_size": 3, "batch_size": 6}
+    sizes |= {"steps_per_task": 2, "threshold": 0.01, "max_level_steps": 20}
+    small = dataclasses.replace(curriculum_masks.STREAMS[setting], **sizes)
+    monkeypatch.setitem(curriculum_masks.STREAMS, setting, small)
+    found = curriculum_masks.run(row, setting, 3)
+    assert found["classes"] == 6 and len(found["stages"]) == 2
+    assert {"retained_accuracy", "forgetting", "old"} <= set(found)
+    assert ("sparsity_total" in found) == (row == "la_maml")
 
 
 @pytest.mark.parametrize("row", ["sparse_c_maml", osaka.RELEASED])
