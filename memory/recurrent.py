@@ -1,4 +1,4 @@
-"""The baselines: LSTM, GRU, and a network of the same shape that remembers nothing."""
+"""The recurrent baselines: LSTM and GRU."""
 
 from __future__ import annotations
 
@@ -22,12 +22,6 @@ class GRUState(NamedTuple):
     """State of a :class:`GRU`: the hidden state, (B, num_layers, hidden_size)."""
 
     hidden: Tensor
-
-
-class NoState(NamedTuple):
-    """State of :class:`NoMemory`: a (B, 0) tensor, which holds nothing but the batch size."""
-
-    nothing: Tensor
 
 
 class _TorchRecurrent(SequenceMemory):
@@ -122,41 +116,3 @@ class GRU(_TorchRecurrent):
     def _run(self, x: Tensor, state: GRUState) -> tuple[Tensor, GRUState]:
         y, hidden = self.rnn(x, state.hidden.transpose(0, 1).contiguous())
         return y, GRUState(hidden.transpose(0, 1))
-
-
-class NoMemory(SequenceMemory):
-    """The control: ``y_t = tanh(W x_t + b)``, the same interface and shapes and nothing remembered.
-
-    Args:
-        input_size: D, width of the input.
-        hidden_size: Width of the output.
-
-    Raises:
-        TypeError: A size is not an integer.
-        ValueError: A size is below 1.
-    """
-
-    state_type = NoState
-
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        check_sizes(input_size=input_size, hidden_size=hidden_size)
-        super().__init__(input_size, hidden_size)
-        self.linear = nn.Linear(input_size, hidden_size)
-
-    def initial_state(self, batch_size: int) -> NoState:
-        """A tensor without elements."""
-        return NoState(self.linear.weight.new_zeros(batch_size, 0))
-
-    def step(
-        self, x: Tensor, state: State, start: Tensor | None = None, *, in_place: bool = False
-    ) -> tuple[Tensor, NoState]:
-        """One step (see :class:`SequenceMemory`)."""
-        state = self._check_step(x, state, start)
-        return self.linear(x).tanh(), state
-
-    def forward(
-        self, x: Tensor, state: State = None, starts: Tensor | None = None
-    ) -> tuple[Tensor, NoState]:
-        """All steps at once; resets change nothing."""
-        state = self._check_sequence(x, state, starts)
-        return self.linear(x).tanh(), state
