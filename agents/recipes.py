@@ -12,8 +12,8 @@ from .memories import (
     EQUAL_SIZE_CONTROLLED,
     EQUAL_SIZE_FEED_FORWARD,
     EQUAL_SIZE_SLOTS,
+    FEED_FORWARD,
     MANY_SLOTS,
-    SMALL_KEYS,
 )
 
 
@@ -36,7 +36,7 @@ def standard_bandit() -> TrainConfig:
         ent_coef=0.02,
         # With more, an agent knows its arms sooner, and learns less about exploring them.
         reward_coef=0.1,
-        memory_kwargs=SMALL_KEYS,
+        memory_kwargs=FEED_FORWARD,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from driftwise.agents import TrainConfig
-from driftwise.agents.memories import SMALL_KEYS
+from driftwise.agents.memories import FEED_FORWARD
 from driftwise.agents.recipes import standard_bandit
 from driftwise.benchmarks.agent_cells import train_and_play
 from driftwise.tracking import Result
@@ -33,7 +33,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 """Of the memory's arguments."""
 ROWS: dict[str, dict[str, Any]] = {
-    **{row: {"memory_kwargs": {**SMALL_KEYS, **change}} for row, change in CHANGES.items()},
+    **{row: {"memory_kwargs": {**FEED_FORWARD, **change}} for row, change in CHANGES.items()},
     "no_reward_prediction": {"reward_coef": 0.0},
     "never_reset": {"memory_reset": "never"},
 }
