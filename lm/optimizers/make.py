@@ -75,7 +75,7 @@ def make_optimizers(model: LanguageModel, config: OptimizerConfig) -> list[Optim
     else:
         others = matrices + others
     if config.matrices == "sgd":
-        optimizers.append(SGD(others, fused=True))
+        optimizers.append(SGD(others))
     else:
         optimizers.append(AdamW(others, betas=config.betas, fused=True))
     check_claims(model, optimizers)
