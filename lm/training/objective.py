@@ -51,14 +51,14 @@ class Objective(nn.Module):
         """Read (B, T) tokens from ``state`` on; no starts, and the initial state, where None."""
         model, real = self.model, targets != IGNORED
         penalty = torch.zeros((), device=inputs.device)
-        if self.training and self.change_coef:
+        if model.training and self.change_coef:
             assert isinstance(model, LSTMLanguageModel)
             outputs, state = model.outputs(inputs, state, starts)
             hidden = model.to_hidden(outputs)
             penalty = penalty + self.change_coef * change_penalty(outputs, real, starts)
         else:
             hidden, state = model(inputs, state, starts)
-        if self.training and self.activation_coef:
+        if model.training and self.activation_coef:
             penalty = penalty + self.activation_coef * activation_penalty(hidden, real)
         losses = model.head.loss(hidden, targets.where(real, 0))
         return Read(losses.where(real, 0.0).sum(), hidden, state, penalty)
