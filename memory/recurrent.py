@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from .contract import SequenceMemory, check_sizes
-from .segments import run_segments
+from .segments import Run, run_segments
 from .state import State
 
 
@@ -42,22 +42,26 @@ class _TorchRecurrent(SequenceMemory):
         """Run over (B, T, D) without resets."""
         raise NotImplementedError
 
+    def _runner(self) -> Run:
+        """What runs over all pieces of one call, for subclasses that draw something for each."""
+        return self._run
+
     def step(
         self, x: Tensor, state: State, start: Tensor | None = None, *, in_place: bool = False
     ) -> tuple[Tensor, State]:
         """One step (see :class:`SequenceMemory`)."""
         state = self.reset_rows(self._check_step(x, state, start), start)
-        y, state = self._run(x.unsqueeze(1), state)
+        y, state = self._runner()(x.unsqueeze(1), state)
         return y.squeeze(1), state
 
     def forward(
         self, x: Tensor, state: State = None, starts: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """One call of torch's kernel, or log2(T) calls where ``starts`` cuts the sequence."""
-        state = self._check_sequence(x, state, starts)
+        state, run = self._check_sequence(x, state, starts), self._runner()
         if starts is None:
-            return self._run(x, state)
-        return run_segments(self._run, x, state, starts, self.initial_state)
+            return run(x, state)
+        return run_segments(run, x, state, starts, self.initial_state)
 
 
 class LSTM(_TorchRecurrent):

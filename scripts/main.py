@@ -40,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     script = importlib.import_module(f"driftwise.scripts.{command.replace('-', '_')}")
     try:
         script.main(rest)
-    except (ValueError, TypeError, OSError, RuntimeError, FloatingPointError) as error:
+    except (
+        ValueError, TypeError, OSError, RuntimeError, FloatingPointError, ImportError
+    ) as error:  # fmt: skip
         if os.environ.get("DRIFTWISE_DEBUG"):
             raise
         raise SystemExit(f"driftwise {command}: {error}") from None

@@ -102,13 +102,13 @@ def train_language_model(
         torch.manual_seed(config.seed)
         model = build_model(config.model, len(corpus.tokenizer)).to(device)
         like, parameters = model.initial_state(1), count_parameters(model)
-        objective: nn.Module = Objective(model)
+        objective: nn.Module = Objective(model, config.activation_coef, config.change_coef)
         if config.compile:
             _compile_parts(model)
         if world_size > 1 and config.parallel == "fsdp":
             shard(objective, processes)
         optimizers = make_optimizers(model, config.optimizer)
-        average = WeightAverage(model, config.average_decay)
+        average = WeightAverage(model, config.average_decay, config.average_patience)
         if world_size > 1 and config.parallel == "ddp":
             objective = replicate(objective, processes)
         trained = [p for p in model.parameters() if p.requires_grad]
@@ -159,7 +159,9 @@ def train_language_model(
             batch = next(batches)
             # All that is random in a step depends on its number, so that a run can be resumed.
             torch.manual_seed(_seed_of(config.seed, now.step, rank))
-            set_learning_rates(optimizers, config.learning_rate_factor(now.step))
+            # A batch that is longer or shorter than the others counts by its length.
+            factor = config.learning_rate_factor(now.step) * batch.inputs.shape[1] / config.length
+            set_learning_rates(optimizers, factor)
 
             # Gradients of the mean over all targets, of which processes may have unequal numbers.
             tokens = (batch.targets != IGNORED).sum().to(device)
@@ -169,7 +171,7 @@ def train_language_model(
                 last = number + 1 == config.micro_batches
                 with contextlib.nullcontext() if last else gradients_stay_here(objective):
                     seen = read(*arguments(part, now.states[number], model, device))
-                    (seen.loss * scale).backward()
+                    ((seen.loss + seen.penalty) * scale).backward()
                 now.states[number] = carried(seen.state, model, config.carry)
                 if config.model.softmax.hebbian is not None:
                     activations.append((seen.hidden.detach(), part.targets.to(device)))
@@ -214,6 +216,7 @@ def train_language_model(
                         now.best = now.valid
                         save_model(folder / BEST, config, model, corpus, now.valid, run)
                     text = sample_text(config, model, corpus.tokenizer, processes)
+                average.validated(loss)
                 if run:
                     show(run, now.valid, text, bar)
             if saving:
