@@ -94,12 +94,14 @@ def policy_plays(
     )
 
 
-def train_and_play(config: TrainConfig, seed: int, name: str) -> dict[str, Any]:
+def train_and_play(
+    config: TrainConfig, seed: int, name: str, num_worlds: int = NUM_WORLDS
+) -> dict[str, Any]:
     """Train, then play the held-out worlds with sampled actions, as in training."""
     model = trained(config, seed, name)
-    greedy = agent_plays(model, config, deterministic=True)
+    greedy = agent_plays(model, config, num_worlds, deterministic=True)
     return {
-        **measure(agent_plays(model, config)),
+        **measure(agent_plays(model, config, num_worlds)),
         "dynamic_regret_greedy": float(dynamic_regret(greedy.regret).mean()),
         **num_parameters(model),
     }
