@@ -1,6 +1,7 @@
 """Training runs, as functions that return their configuration.
 
-Times are of one core of an AMD EPYC (Turin), from the speeds in docs/language_models.md.
+Times are of one core of an AMD EPYC (Turin), from the speeds in docs/language_models.md. Those for
+one large GPU are in gpu_recipes.py.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..models import (
 )
 from ..optimizers import OptimizerConfig
 from .config import TrainConfig
+from .gpu_recipes import GPU_RECIPES
 
 LSTM_RATES = OptimizerConfig("adamw", matrix_lr=4e-3, table_lr=4e-3, vector_lr=4e-3)
 
@@ -132,4 +134,5 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
     **{f"{name}-sparse": partial(with_sparse_layer, recipe) for name, recipe in BASES.items()},
     "wikitext2-lstm": wikitext2_lstm,
     "wikitext2-lstm-hebbian": partial(wikitext2_lstm, hebbian=True),
+    **GPU_RECIPES,
 }
