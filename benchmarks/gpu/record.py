@@ -1,0 +1,54 @@
+"""Records of GPU runs: JSON as that of all other results, filled by one run after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from driftwise.evaluation import load_result, write_result
+from driftwise.tracking import machine, versions
+
+PACKAGES = ("driftwise", "numpy", "torch", "triton", "flash-linear-attention", "fla-core")
+
+
+def make_record(
+    name: str, command: str, protocol: str, table: list[dict[str, Any]], seed: int = 0
+) -> dict[str, Any]:
+    """A record of a table of rows with ``row, setting, metric, value, low, high, n``."""
+    return {
+        "name": name,
+        "command": command,
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "versions": versions(PACKAGES),
+        "protocol": protocol,
+        "seeds": [seed],
+        "table": table,
+    }
+
+
+def merge_record(record: Mapping[str, Any], folder: Path) -> Path:
+    """Write a record into a folder; entries of an earlier one stay where the new one has none.
+
+    So blocks that run on different days fill one table. What a later run says of commands and
+    machines stands beside what the earlier one said.
+    """
+    path = folder / f"{record['name']}.json"
+    merged = dict(record)
+    if path.exists():
+        earlier = load_result(path)
+
+        def place(entry: Mapping[str, Any]) -> tuple[str, str, str]:
+            return entry["row"], entry["setting"], entry["metric"]
+
+        new = {place(entry) for entry in record["table"]}
+        merged["table"] = [e for e in earlier["table"] if place(e) not in new] + record["table"]
+        for key in ("command", "protocol"):
+            said = [earlier[key]] if isinstance(earlier[key], str) else list(earlier[key])
+            merged[key] = said if record[key] in said else [*said, record[key]]
+            merged[key] = merged[key][0] if len(merged[key]) == 1 else merged[key]
+        merged["seeds"] = sorted({*earlier["seeds"], *record["seeds"]})
+    folder.mkdir(parents=True, exist_ok=True)
+    return write_result(merged, folder)
