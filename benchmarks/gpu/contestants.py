@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from driftwise.benchmarks.gpu.training_step import random_words
 from driftwise.lm.devices import autocast
 from driftwise.lm.losses import FullSoftmax, SoftmaxConfig, make_softmax
+from driftwise.lm.training.gpu_recipes import ALL_LOGITS
 from driftwise.memory import LSTM, FastWeightLayer, SparseFastWeights, fast_weight_flops
 
 HEAD_SIZE = 128
@@ -137,7 +138,7 @@ def softmaxes(shape: Shape, device: torch.device, tiny: bool = False) -> dict[st
     """Losses over the words of WikiText-103 and over 16,384 byte pairs, and that of torch."""
     words, pairs = (200, 64) if tiny else (267_735, 16_384)
     cutoffs = (20, 60) if tiny else (20_000, 60_000)
-    at_once = SoftmaxConfig(cutoffs=cutoffs, capacities=(0.1, 0.08), max_logits=2**31 - 1)
+    at_once = SoftmaxConfig(cutoffs=cutoffs, capacities=(0.1, 0.08), max_logits=ALL_LOGITS)
     hidden = torch.randn(shape.tokens, shape.width, device=device, requires_grad=True)
     targets = random_words((shape.tokens,), at_once, words).to(device)
 
@@ -154,12 +155,12 @@ def softmaxes(shape: Shape, device: torch.device, tiny: bool = False) -> dict[st
         "adaptive": ours(at_once, words),
         "adaptive_chunks": ours(SoftmaxConfig(cutoffs=cutoffs, max_logits=chunks), words),
         "adaptive_torch": _pass(theirs, lambda: theirs(hidden, targets).output, hidden),
-        "byte_pairs": ours(SoftmaxConfig(max_logits=2**31 - 1), pairs),
+        "byte_pairs": ours(SoftmaxConfig(max_logits=ALL_LOGITS), pairs),
         "byte_pairs_chunks": ours(SoftmaxConfig(max_logits=chunks), pairs),
     }
     if device.type == "cuda":  # elsewhere compiling takes longer than all the rest
         found["adaptive_compiled"] = ours(at_once, words, compiled=True)
-        found["byte_pairs_compiled"] = ours(SoftmaxConfig(max_logits=2**31 - 1), pairs, True)
+        found["byte_pairs_compiled"] = ours(SoftmaxConfig(max_logits=ALL_LOGITS), pairs, True)
     return found
 
 

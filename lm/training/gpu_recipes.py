@@ -24,9 +24,9 @@ from ..models import (
 from ..optimizers import OptimizerConfig
 from .config import TrainConfig
 
-# Room for all logits of a batch at once: such a GPU need not compute any of them twice.
+ALL_LOGITS = 2**40  # Such a GPU has room for those of a batch, and need not compute any twice.
 WIDE = SoftmaxConfig(
-    cutoffs=(20_000, 60_000), capacities=(0.1, 0.08), logit_cap=30.0, max_logits=2**31 - 1
+    cutoffs=(20_000, 60_000), capacities=(0.1, 0.08), logit_cap=30.0, max_logits=ALL_LOGITS
 )
 
 
@@ -45,7 +45,7 @@ def wikitext2_transformer() -> TrainConfig:
             num_heads=6,
             window=256,
             max_length=128,
-            softmax=SoftmaxConfig(logit_cap=30.0, max_logits=2**31 - 1),
+            softmax=SoftmaxConfig(logit_cap=30.0, max_logits=ALL_LOGITS),
             dropout=DropoutConfig(embedding=0.3, input=0.7, hidden=0.2, output=0.5),
         ),
         corpus="wikitext-2",
