@@ -72,11 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         merge_record(make_record(args.output.stem, command, told, table), args.output.parent)
 
 
-def protocol(rounds: int, tiny: bool) -> str:
+def protocol(rounds: int, tiny: bool) -> dict[str, str]:
     """What a record says of how it was measured."""
     fla = "" if has_fla() else " flash-linear-attention was not installed."
     sizes = "tiny ones" if tiny else f"{ {name: tuple(shape) for name, shape in SHAPES.items()} }"
-    return f"{__doc__}\nShapes (rows, positions, width): {sizes}. {rounds} rounds.{fla}"
+    return {"timing": f"{__doc__}\nRows, positions, width: {sizes}. {rounds} rounds.{fla}"}
 
 
 def measure(
@@ -213,6 +213,7 @@ class Timed:
 
 def _free(device: torch.device) -> None:
     if device.type == "cuda":
+        torch.compiler.reset()  # or what is next would be compiled for shapes of any size
         torch.cuda.empty_cache()
 
 

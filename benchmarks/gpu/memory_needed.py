@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from driftwise.lm.losses import AdaptiveSoftmax, SoftmaxHead
-from driftwise.lm.models import FastBlockLanguageModel, LanguageModel, LSTMConfig, build_model
+from driftwise.lm.models import (
+    FastBlockLanguageModel,
+    LanguageModel,
+    LSTMConfig,
+    build_model,
+    count_parameters,
+)
 from driftwise.lm.optimizers.make import roles
 from driftwise.lm.training import TrainConfig
 from driftwise.memory import SparseFastWeights
@@ -57,6 +66,26 @@ def check_fits(name: str, config: TrainConfig, vocab_size: int, available: int) 
         f"{told}: no number of micro-batches makes it fit, for which it takes "
         f"{least / SHARE / GIB:.0f} GiB; try a smaller recipe, with --recipe"
     )
+
+
+def check_disk(
+    recipes: Mapping[str, TrainConfig], vocab_sizes: Mapping[str, int], folder: Path
+) -> None:
+    """Raise an ``OSError`` if the disk has no room for what the training of recipes leaves.
+
+    That is two checkpoints of the one that is trained, and two models of each.
+    """
+    counts = []
+    for name, config in recipes.items():
+        with torch.device("meta"):
+            counts.append(count_parameters(build_model(config.model, vocab_sizes[name])))
+    needed = 4 * (2 * sum(counts) + 2 * 4 * max(counts))
+    place = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise OSError(
+            f"{folder} needs about {needed / GIB:.0f} GiB on a disk that has {free / GIB:.0f} free"
+        )
 
 
 def _of_weights(config: TrainConfig, model: LanguageModel) -> float:

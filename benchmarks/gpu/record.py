@@ -14,12 +14,20 @@ PACKAGES = ("driftwise", "numpy", "torch", "triton", "flash-linear-attention", "
 
 
 def make_record(
-    name: str, command: str, protocol: str, table: list[dict[str, Any]], seed: int = 0
+    name: str, command: str, protocol: dict[str, str], table: list[dict[str, Any]], seed: int = 0
 ) -> dict[str, Any]:
-    """A record of a table of rows with ``row, setting, metric, value, low, high, n``."""
+    """A record of a table of rows with ``row, setting, metric, value, low, high, n``.
+
+    Args:
+        name: Of the record.
+        command: That makes it.
+        protocol: How each part of the table came about.
+        table: The rows.
+        seed: Of weights and batches.
+    """
     return {
         "name": name,
-        "command": command,
+        "command": [command],
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "versions": versions(PACKAGES),
@@ -32,8 +40,7 @@ def make_record(
 def merge_record(record: Mapping[str, Any], folder: Path) -> Path:
     """Write a record into a folder; entries of an earlier one stay where the new one has none.
 
-    So blocks that run on different days fill one table. What a later run says of commands and
-    machines stands beside what the earlier one said.
+    So blocks that run on different days fill one table.
     """
     path = folder / f"{record['name']}.json"
     merged = dict(record)
@@ -45,10 +52,8 @@ def merge_record(record: Mapping[str, Any], folder: Path) -> Path:
 
         new = {place(entry) for entry in record["table"]}
         merged["table"] = [e for e in earlier["table"] if place(e) not in new] + record["table"]
-        for key in ("command", "protocol"):
-            said = [earlier[key]] if isinstance(earlier[key], str) else list(earlier[key])
-            merged[key] = said if record[key] in said else [*said, record[key]]
-            merged[key] = merged[key][0] if len(merged[key]) == 1 else merged[key]
+        merged["command"] = list(dict.fromkeys(earlier["command"] + record["command"]))
+        merged["protocol"] = earlier["protocol"] | record["protocol"]
         merged["seeds"] = sorted({*earlier["seeds"], *record["seeds"]})
     folder.mkdir(parents=True, exist_ok=True)
     return write_result(merged, folder)

@@ -38,19 +38,19 @@ KNOWN: dict[str, tuple[str | None, str, str]] = {
 
 
 def check_device(name: str) -> torch.device:
-    """The GPU of a name; ``"auto"`` is the first one.
+    """The GPU of a name, such as ``"cuda"``.
 
     Raises:
         RuntimeError: There is none; the message says why, and what works without.
     """
     without = "driftwise gpu-run --dry-run runs the whole path on a CPU, with next to nothing to do"
-    if name not in ("auto", "cuda") and not name.startswith("cuda:"):
+    if name.partition(":")[0] != "cuda":
         raise RuntimeError(f"device must be a GPU, got {name!r}; {without}")
     if torch.version.cuda is None:
         raise RuntimeError(f"torch {torch.__version__} is built without CUDA; {without}")
     try:
         torch.cuda.init()
-        device = torch.empty(0, device="cuda" if name == "auto" else name).device
+        device = torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:  # no driver, too old a one, or no such GPU
         reason = str(error).splitlines()[0].rstrip(". ")
         raise RuntimeError(f"no GPU can be used: {reason}; {without}") from None

@@ -219,6 +219,17 @@ EXPECTED = {
     "wiki-s-sparse": Expected(267_735, 300_000, (26, 32)),
 }
 
+
+def vocabulary_of(name: str) -> int:
+    """Words of the vocabulary that a recipe's costs are counted for, also of a variant."""
+    return EXPECTED[base_of(name)].vocab_size
+
+
+def base_of(name: str) -> str:
+    """The recipe that a recipe is a variant of, or itself: that of :data:`EXPECTED`."""
+    return max((key for key in EXPECTED if name.startswith(key)), key=len)
+
+
 GPU_RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "wikitext2-transformer": wikitext2_transformer,
     "wiki-s": wiki_s,

@@ -82,7 +82,7 @@ def test_what_would_fit_is_told():
 def test_a_missing_gpu_is_told(monkeypatch):
     monkeypatch.setattr(torch.version, "cuda", None)
     with pytest.raises(RuntimeError, match="is built without CUDA; driftwise gpu-run --dry-run"):
-        check_device("auto")
+        check_device("cuda")
     monkeypatch.setattr(torch.version, "cuda", "13.0")
 
     def no_driver():

@@ -39,7 +39,7 @@ def test_the_script_fills_a_record(tmp_path, capsys):
     assert {"ceiling", "lstm", "sparse", "adaptive", "dynamic"} <= {row for row, _ in found}
     assert ("sparse_16x", "time_ratio") in found
     assert found["dynamic", "flops_ratio_predicted"] == 3
-    assert "flash-linear-attention was not installed" in record["protocol"]
+    assert "flash-linear-attention was not installed" in record["protocol"]["timing"]
     assert "share_of_ceiling" in capsys.readouterr().out
 
 
@@ -108,10 +108,10 @@ def test_records_of_several_runs_are_one_table(tmp_path):
         numbers = {"value": value, "low": value, "high": value, "n": 1}
         return {"row": name, "setting": "default", "metric": "perplexity", **numbers}
 
-    merge_record(make_record("x", "one", "p", [row("a", 1.0), row("b", 2.0)]), tmp_path)
-    merge_record(make_record("x", "one", "p", [row("b", 3.0)], seed=1), tmp_path)
-    path = merge_record(make_record("x", "two", "q", [row("c", 4.0)]), tmp_path)
+    merge_record(make_record("x", "one", {"a": "p"}, [row("a", 1.0), row("b", 2.0)]), tmp_path)
+    merge_record(make_record("x", "one", {"a": "q"}, [row("b", 3.0)], seed=1), tmp_path)
+    path = merge_record(make_record("x", "two", {"c": "r"}, [row("c", 4.0)]), tmp_path)
     record = load_result(path)
     assert {e["row"]: e["value"] for e in record["table"]} == {"a": 1, "b": 3, "c": 4}
-    assert (record["command"], record["protocol"]) == (["one", "two"], ["p", "q"])
+    assert (record["command"], record["protocol"]) == (["one", "two"], {"a": "q", "c": "r"})
     assert record["seeds"] == [0, 1]

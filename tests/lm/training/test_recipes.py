@@ -13,7 +13,7 @@ from driftwise.lm.corpora import NAMED
 from driftwise.lm.models import build_model, count_parameters, flops_per_token
 from driftwise.lm.optimizers import make_optimizers, roles
 from driftwise.lm.training import RECIPES
-from driftwise.lm.training.gpu_recipes import EXPECTED, GPU_RECIPES
+from driftwise.lm.training.gpu_recipes import EXPECTED, GPU_RECIPES, base_of
 
 VOCABULARY = {"ptb": 10_000, "wikitext-2": 33_278, "tinyshakespeare": 4_000, "drifting": 202}
 
@@ -46,8 +46,7 @@ def test_a_recipe_for_a_gpu_is_what_is_said_of_it(name: str) -> None:
     config = GPU_RECIPES[name]()
     config.check()
     assert config.corpus in NAMED and config.batch_size % config.micro_batches == 0
-    names = (name, name.removesuffix("-hebbian"), "wiki-s-fwl")
-    base = next(key for key in names if key in EXPECTED)
+    base = base_of(name)
     expected = EXPECTED[base]
     with torch.device("meta"):
         model = build_model(config.model, expected.vocab_size)
