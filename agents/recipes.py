@@ -7,7 +7,14 @@ import dataclasses
 from collections.abc import Callable
 
 from .config import TrainConfig
-from .memories import EQUAL_SIZE, EQUAL_SIZE_CONTROLLED, EQUAL_SIZE_SLOTS, MANY_SLOTS
+from .memories import (
+    EQUAL_SIZE,
+    EQUAL_SIZE_CONTROLLED,
+    EQUAL_SIZE_FEED_FORWARD,
+    EQUAL_SIZE_SLOTS,
+    FEED_FORWARD,
+    MANY_SLOTS,
+)
 
 
 def two_arms() -> TrainConfig:
@@ -22,8 +29,15 @@ def two_arms() -> TrainConfig:
 
 def standard_bandit() -> TrainConfig:
     """Five arms, all redrawn with probability 0.02 at every step; about 6 minutes on one core."""
-    # With less entropy some runs settle early on one way to play, and stay there.
-    return TrainConfig(learning_rate=4e-3, gamma=0.95, ent_coef=0.02)
+    return TrainConfig(
+        learning_rate=4e-3,
+        gamma=0.95,
+        # With less entropy some runs settle early on one way to play, and stay there.
+        ent_coef=0.02,
+        # With more, an agent knows its arms sooner, and learns less about exploring them.
+        reward_coef=0.1,
+        memory_kwargs=FEED_FORWARD,
+    )
 
 
 def stationary_bandit(num_arms: int = 2) -> TrainConfig:
@@ -225,4 +239,6 @@ def with_memory(config: TrainConfig, memory: str) -> TrainConfig:
         sizes = EQUAL_SIZE_CONTROLLED
     elif "num_slots" in config.memory_kwargs:
         sizes = EQUAL_SIZE_SLOTS
+    elif "feed_forward" in config.memory_kwargs:
+        sizes = EQUAL_SIZE_FEED_FORWARD
     return dataclasses.replace(config, **{"memory_kwargs": {}, **sizes[memory]})

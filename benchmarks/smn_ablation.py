@@ -11,23 +11,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from driftwise.agents import TrainConfig
+from driftwise.agents.memories import FEED_FORWARD
 from driftwise.agents.recipes import standard_bandit
 from driftwise.benchmarks.agent_cells import train_and_play
 from driftwise.tracking import Result
 
-ROWS: dict[str, dict[str, Any]] = {
+CHANGES: dict[str, dict[str, Any]] = {
     "sparse": {},
-    "K_1": {"memory_kwargs": {"top_k": 1}},
-    "K_4_of_4": {"memory_kwargs": {"top_k": 4}},
-    "G_2": {"memory_kwargs": {"num_slots": 2}},
-    "G_8": {"memory_kwargs": {"num_slots": 8}},
-    "G_32": {"memory_kwargs": {"num_slots": 32}},
-    "additive": {"memory_kwargs": {"rule": "additive"}},
-    "no_decay": {"memory_kwargs": {"decay": False}},
-    "additive_no_decay": {"memory_kwargs": {"rule": "additive", "decay": False}},
-    "straight_through": {"memory_kwargs": {"selection": "straight_through"}},
-    "random_address": {"memory_kwargs": {"address": "random"}},
-    "one_layer": {"memory_kwargs": {"num_layers": 1}},
+    "K_1": {"top_k": 1},
+    "K_4_of_4": {"top_k": 4},
+    "G_2": {"num_slots": 2},
+    "G_8": {"num_slots": 8},
+    "G_32": {"num_slots": 32},
+    "additive": {"rule": "additive"},
+    "no_decay": {"decay": False},
+    "additive_no_decay": {"rule": "additive", "decay": False},
+    "straight_through": {"selection": "straight_through"},
+    "random_address": {"address": "random"},
+    "one_layer": {"num_layers": 1},
+    "no_feed_forward": {"feed_forward": None},
+}
+"""Of the memory's arguments."""
+ROWS: dict[str, dict[str, Any]] = {
+    **{row: {"memory_kwargs": {**FEED_FORWARD, **change}} for row, change in CHANGES.items()},
+    "no_reward_prediction": {"reward_coef": 0.0},
     "never_reset": {"memory_reset": "never"},
 }
 

@@ -10,8 +10,9 @@ from .functional import Parameters, functional
 from .hebbian_softmax import HebbianSoftmax
 from .inner_loop import check_finite, inner_loop, inner_step, repeat
 from .kernels import without_kernels
+from .memoryless import FeedForward, NoMemory, NoState
 from .parameter_rule import ParameterRule
-from .recurrent import GRU, LSTM, GRUState, LSTMState, NoMemory, NoState
+from .recurrent import GRU, LSTM, GRUState, LSTMState
 from .row_gated import RowGatedFastWeights, RowGatedState
 from .sparse_fast_weights import FastWeightState, SparseFastWeights
 from .stack import Stack
@@ -40,6 +41,7 @@ __all__ = [
     "FastWeightFlops",
     "FastWeightLayer",
     "FastWeightState",
+    "FeedForward",
     "GRUState",
     "HebbianSoftmax",
     "LSTMState",

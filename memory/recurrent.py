@@ -1,4 +1,4 @@
-"""The baselines: LSTM, GRU, and a network of the same shape that remembers nothing."""
+"""The recurrent baselines: LSTM and GRU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from .contract import SequenceMemory, check_sizes
-from .segments import run_segments
+from .segments import Run, run_segments
 from .state import State
 
 
@@ -24,12 +24,6 @@ class GRUState(NamedTuple):
     hidden: Tensor
 
 
-class NoState(NamedTuple):
-    """State of :class:`NoMemory`: a (B, 0) tensor, which holds nothing but the batch size."""
-
-    nothing: Tensor
-
-
 class _TorchRecurrent(SequenceMemory):
     """What LSTM and GRU share: states start at zero, and torch's kernels run between resets."""
 
@@ -40,6 +34,15 @@ class _TorchRecurrent(SequenceMemory):
         super().__init__(input_size, hidden_size)
         self.hidden_size, self.num_layers = self.output_size, int(num_layers)
 
+    def train(self, mode: bool = True) -> _TorchRecurrent:
+        """Torch's kernels stay in training mode, in which alone those of a GPU have gradients.
+
+        That is for what learns in evaluation; without dropout of their own, the modes are the same.
+        """
+        super().train(mode)
+        self.rnn.train()
+        return self
+
     def _zeros(self, batch_size: int) -> Tensor:
         weight = next(self.rnn.parameters())
         return weight.new_zeros(batch_size, self.num_layers, self.hidden_size)
@@ -48,22 +51,26 @@ class _TorchRecurrent(SequenceMemory):
         """Run over (B, T, D) without resets."""
         raise NotImplementedError
 
+    def _runner(self) -> Run:
+        """What runs over all pieces of one call, for subclasses that draw something for each."""
+        return self._run
+
     def step(
         self, x: Tensor, state: State, start: Tensor | None = None, *, in_place: bool = False
     ) -> tuple[Tensor, State]:
         """One step (see :class:`SequenceMemory`)."""
         state = self.reset_rows(self._check_step(x, state, start), start)
-        y, state = self._run(x.unsqueeze(1), state)
+        y, state = self._runner()(x.unsqueeze(1), state)
         return y.squeeze(1), state
 
     def forward(
         self, x: Tensor, state: State = None, starts: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """One call of torch's kernel, or log2(T) calls where ``starts`` cuts the sequence."""
-        state = self._check_sequence(x, state, starts)
+        state, run = self._check_sequence(x, state, starts), self._runner()
         if starts is None:
-            return self._run(x, state)
-        return run_segments(self._run, x, state, starts, self.initial_state)
+            return run(x, state)
+        return run_segments(run, x, state, starts, self.initial_state)
 
 
 class LSTM(_TorchRecurrent):
@@ -122,41 +129,3 @@ class GRU(_TorchRecurrent):
     def _run(self, x: Tensor, state: GRUState) -> tuple[Tensor, GRUState]:
         y, hidden = self.rnn(x, state.hidden.transpose(0, 1).contiguous())
         return y, GRUState(hidden.transpose(0, 1))
-
-
-class NoMemory(SequenceMemory):
-    """The control: ``y_t = tanh(W x_t + b)``, the same interface and shapes and nothing remembered.
-
-    Args:
-        input_size: D, width of the input.
-        hidden_size: Width of the output.
-
-    Raises:
-        TypeError: A size is not an integer.
-        ValueError: A size is below 1.
-    """
-
-    state_type = NoState
-
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        check_sizes(input_size=input_size, hidden_size=hidden_size)
-        super().__init__(input_size, hidden_size)
-        self.linear = nn.Linear(input_size, hidden_size)
-
-    def initial_state(self, batch_size: int) -> NoState:
-        """A tensor without elements."""
-        return NoState(self.linear.weight.new_zeros(batch_size, 0))
-
-    def step(
-        self, x: Tensor, state: State, start: Tensor | None = None, *, in_place: bool = False
-    ) -> tuple[Tensor, NoState]:
-        """One step (see :class:`SequenceMemory`)."""
-        state = self._check_step(x, state, start)
-        return self.linear(x).tanh(), state
-
-    def forward(
-        self, x: Tensor, state: State = None, starts: Tensor | None = None
-    ) -> tuple[Tensor, NoState]:
-        """All steps at once; resets change nothing."""
-        state = self._check_sequence(x, state, starts)
-        return self.linear(x).tanh(), state

@@ -8,7 +8,14 @@ from torch import Tensor, nn
 
 from .contract import SequenceMemory, check_sizes
 from .delta_rule import Writes, chunked, log_decay
-from .kernels import FastWeightSizes, fast_weights, fast_weights_step, has_kernel
+from .kernels import (
+    FastWeightSizes,
+    fast_weights,
+    fast_weights_step,
+    has_kernel,
+    has_slot_kernel,
+    slot_weights,
+)
 
 
 class FastWeightState(NamedTuple):
@@ -176,29 +183,65 @@ class SparseFastWeights(SequenceMemory):
         """A whole sequence (see :class:`SequenceMemory`).
 
         In chunks of parallel work; on a CPU that has a C compiler, by a kernel that goes through
-        the steps one by one, several times as fast.
+        the steps one by one, several times as fast. On a GPU with Triton, several slots and no
+        decay, by one that does the same for every head of every row, with the addressed slots only.
         """
         self._check(2, x, state, starts)  # makes no state for None, which `chunked` does without
         made = self._made(x)
         weights = None if state is None else state.weights
         tensors = (made, self.initial) if weights is None else (made, self.initial, weights)
+        run = None
         if has_kernel(self._sizes, *tensors):
+            run = self._fused
+        elif has_slot_kernel(self._sizes, *tensors):
+            run = self._slotwise
+        if run is None:
+            out, weights = self._chunked(made, weights, self.initial, starts)
+        else:
             if weights is None:
                 weights = self.initial.expand(len(x), *self.initial.shape)
-            out, weights = self._fused(made, weights, starts)
-        else:
-            out, weights = self._chunked(made, weights, self.initial, starts)
+            out, weights = run(made, weights, starts)
         return self._output(x, out), FastWeightState(weights)
 
     def _fused(self, made: Tensor, weights: Tensor, starts: Tensor | None) -> tuple[Tensor, Tensor]:
         """Reads and errors (B, T, H, 2 v), and the weights at the end, by the kernel."""
         return fast_weights(self._sizes, self._chunked, made, weights, self.initial, starts)
 
+    def _slotwise(
+        self, made: Tensor, weights: Tensor, starts: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The same by the kernel for GPUs."""
+        parts = self._read_off(made)
+
+        def reference(
+            keys: Tensor,
+            strength: Tensor,
+            value: Tensor,
+            rate: Tensor,
+            weights: Tensor,
+            initial: Tensor,
+        ) -> tuple[Tensor, Tensor]:
+            given = _Generated(keys, parts.slot, strength, value, rate, None)
+            return self._by_chunks(given, weights, initial, starts)
+
+        return slot_weights(
+            self._sizes, reference, parts.slot, parts.keys, parts.strength, parts.value, parts.rate,
+            weights, self.initial, starts,
+        )  # fmt: skip
+
     def _chunked(
         self, made: Tensor, weights: Tensor | None, initial: Tensor, starts: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """The same in torch, on any device."""
-        parts = self._read_off(made)
+        return self._by_chunks(self._read_off(made), weights, initial, starts)
+
+    def _by_chunks(
+        self,
+        parts: "_Generated",
+        weights: Tensor | None,
+        initial: Tensor,
+        starts: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
         key, query = parts.keys.unbind(-2)
         shape = (*parts.slot.shape[:-1], self.num_slots)
         dense = parts.strength.new_zeros(shape).scatter(-1, parts.slot, parts.strength)

@@ -87,6 +87,8 @@ def _settings(given: argparse.Namespace) -> Settings:
             "micro-batches must be at least 1, minutes above 0 and seed at least 0, got "
             f"{given.micro_batches}, {given.minutes} and {given.seed}"
         )
+    if given.model is not None and given.block == "C":
+        raise ValueError("model must not be given for block C, whose models are trained alike")
     device = given.device
     if device == "auto":
         device = "cpu" if given.dry_run else "cuda"

@@ -13,18 +13,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from driftwise.benchmarks.gpu.context import Context, Settings
-from driftwise.benchmarks.gpu.stages import (
-    Found,
-    Reading,
-    check,
-    fit,
-    measure_speed,
-    plan,
-    prepare,
-    read,
-    train,
-)
+from driftwise.benchmarks.gpu.context import Context, Found, Settings
+from driftwise.benchmarks.gpu.reading import Reading, read
+from driftwise.benchmarks.gpu.stages import check, fit, measure_speed, plan, prepare, train
 
 
 class Stage(NamedTuple):

@@ -7,32 +7,37 @@ graph is made, and run as it is.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Muon
 
-from driftwise.benchmarks.gpu.comparing import Size, Tensors, Where, errors, relative, shaken
+from driftwise.benchmarks.gpu.comparing import VOCABULARY, Size, Tensors, Where, errors, shaken
+from driftwise.benchmarks.gpu.rule_checks import dynamic_evaluation, hebbian_softmax, muon
 from driftwise.lm.losses import AdaptiveSoftmax, FullSoftmax, SoftmaxConfig, SoftmaxHead
-from driftwise.lm.models import TransformerConfig, build_model
+from driftwise.lm.models import (
+    DropoutConfig,
+    LSTMConfig,
+    TransformerConfig,
+    build_model,
+)
 from driftwise.lm.models.attention import rotary_table
 from driftwise.lm.models.transformer import Block
 from driftwise.memory import (
     GRU,
     LSTM,
     FastWeightLayer,
-    HebbianSoftmax,
     SequenceMemory,
     SparseFastWeights,
     TargetMemory,
+    without_kernels,
 )
 from driftwise.memory.comparison import named
 from driftwise.memory.delta_rule import Writes, chunked, sequential
 
-VOCABULARY = 50
 HALF, SINGLE, DOUBLE = torch.bfloat16, torch.float32, torch.float64
 LIMITS = {DOUBLE: 1e-9, SINGLE: 2e-5, HALF: 0.08}
 
@@ -61,18 +66,24 @@ def _starts(size: Size) -> Tensor:
     return torch.rand(size.rows, size.length) < 5 / size.length
 
 
-def _sequence(make: Callable[[int], SequenceMemory]) -> Callable[[Where, Size], dict[str, float]]:
-    """A whole sequence against a loop over steps, with resets."""
+def _sequence(
+    make: Callable[[int], SequenceMemory], kernels: bool = False
+) -> Callable[[Where, Size], dict[str, float]]:
+    """A whole sequence against a loop over steps, with resets; in chunks, or by a kernel."""
 
     def run(where: Where, size: Size) -> dict[str, float]:
         memory, starts = shaken(make(size.width)), _starts(size)
-        return errors(
-            where,
-            memory,
-            lambda m, x: named(*SequenceMemory.forward(m, x, None, starts)),
-            lambda m, x: named(*m(x, None, starts.to(x.device))),
-            [torch.randn(size.rows, size.length, size.width)],
-        )
+
+        def loop(m: Any, x: Tensor) -> Tensors:
+            with without_kernels():
+                return named(*SequenceMemory.forward(m, x, None, starts))
+
+        def fast(m: Any, x: Tensor) -> Tensors:
+            with contextlib.nullcontext() if kernels else without_kernels():
+                return named(*m(x, None, starts.to(x.device)))
+
+        given = [torch.randn(size.rows, size.length, size.width)]
+        return errors(where, memory, loop, fast, given)
 
     return run
 
@@ -170,7 +181,7 @@ def _compiled(function: Callable[..., Any], like: Tensor) -> Callable[..., Any]:
 
 def _block(where: Where, size: Size) -> dict[str, float]:
     """A compiled block of a Transformer against the block as it is."""
-    block = shaken(Block(size.width, 2, size.length, 0.0))
+    block = shaken(Block(size.width, 2, size.length, DropoutConfig()))
 
     def run(m: Any, x: Tensor, call: Callable[..., Any]) -> Tensors:
         y, after = call(x, rotary_table(size.length, size.width // 2, x), None, None)
@@ -209,61 +220,13 @@ def _transformer(where: Where, size: Size) -> dict[str, float]:
     return found
 
 
-def _hebbian(where: Where, size: Size) -> dict[str, float]:
-    """Rows and counts after three writes, of activations as the device would have them."""
-    found, expected = (HebbianSoftmax(size.width, VOCABULARY, T=20.0) for _ in range(2))
-    expected.double().load_state_dict(found.state_dict())
-    found.to(where.device, where.wide)
-    for _ in range(3):
-        h = torch.randn(size.rows * size.length, size.width).to(where.dtype)
-        labels = torch.randint(VOCABULARY, (len(h),)).square() % VOCABULARY
-        found.write(h.to(where.device), labels.to(where.device))
-        expected.write(h.double(), labels)
-    return relative(dict(found.state_dict()), dict(expected.state_dict()))
-
-
-def _muon(where: Where, size: Size) -> dict[str, float]:
-    """Two steps for a square, a tall and a wide matrix, against Newton and Schulz in float64."""
-    shapes = [(size.width, size.width), (4 * size.width, size.width), (size.width, 4 * size.width)]
-    weights = [torch.randn(shape).to(where.device).requires_grad_() for shape in shapes]
-    optimizer = Muon(weights, lr=0.02, weight_decay=0.1, momentum=0.95)
-    start = [weight.detach().clone() for weight in weights]
-    exact = [weight.cpu().double() for weight in start]
-    moments = [torch.zeros_like(weight) for weight in exact]
-    for _ in range(2):
-        for weight, w, m in zip(weights, exact, moments, strict=True):
-            gradient = torch.randn(weight.shape)
-            weight.grad = gradient.to(where.device)
-            m.lerp_(gradient.double(), 1 - 0.95)
-            update = orthogonalised(gradient.double().lerp(m, 0.95))
-            stretch = max(1.0, w.shape[0] / w.shape[1]) ** 0.5
-            w.copy_((1 - 0.02 * 0.1) * w - 0.02 * stretch * update)
-        optimizer.step()
-    names = [f"update of {tuple(shape)}" for shape in shapes]
-    found = [weight.detach() - before for weight, before in zip(weights, start, strict=True)]
-    wanted = [w - before.cpu() for w, before in zip(exact, start, strict=True)]
-    return relative(
-        dict(zip(names, found, strict=True)),
-        dict(zip(names, wanted, strict=True)),
-    )
-
-
-def orthogonalised(matrix: Tensor) -> Tensor:
-    """Five steps of the quintic iteration of Muon (Jordan et al. 2024) from matrix / |matrix|."""
-    x = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT
-    x = x / x.norm()
-    for _ in range(5):
-        gram = x @ x.mT
-        x = 3.4445 * x + (-4.775 * gram + 2.0315 * gram @ gram) @ x
-    return x if matrix.shape[0] <= matrix.shape[1] else x.mT
-
-
 EXACT = {dtype: limit for dtype, limit in LIMITS.items() if dtype != HALF}
 ROUNDED = {SINGLE: 0.05}  # computes in bfloat16 inside, whatever comes in
 
 CHECKS = {
     "sparse fast weights": Check(_sequence(_sparse()), EXACT),
     "sparse fast weights with decay": Check(_sequence(_sparse(decay=True)), EXACT),
+    "sparse fast weights by a kernel": Check(_sequence(_sparse(), kernels=True), EXACT),
     "additive sparse fast weights": Check(_sequence(_sparse(rule="additive")), EXACT),
     "delta rule in chunks": Check(_delta_rule),
     "fast weight layer in chunks": Check(_fast_weight_layer(chunk_size=32)),
@@ -277,6 +240,13 @@ CHECKS = {
     "compiled adaptive softmax": Check(_softmax((10, 30), compile=True)),
     "compiled block": Check(_block),
     "Transformer in pieces": Check(_transformer),
-    "Hebbian softmax": Check(_hebbian, {**LIMITS, HALF: LIMITS[SINGLE]}),
-    "Muon": Check(_muon, ROUNDED),
+    "dynamic evaluation of an LSTM": Check(dynamic_evaluation(LSTMConfig(24, 16)), EXACT),
+    "dynamic evaluation of an AWD-LSTM": Check(
+        dynamic_evaluation(
+            LSTMConfig(24, 16, 2, projection=False, dropout=DropoutConfig(recurrent=0.5))
+        ),
+        EXACT,
+    ),
+    "Hebbian softmax": Check(hebbian_softmax, {**LIMITS, HALF: LIMITS[SINGLE]}),
+    "Muon": Check(muon, ROUNDED),
 }

@@ -91,10 +91,10 @@ def memories(shape: Shape, device: torch.device, tiny: bool = False) -> dict[str
     ``dense`` one, with keys as wide as its heads.
     """
     width, head = shape.width, 8 if tiny else HEAD_SIZE
-    slots: dict[str, Any] = {"num_heads": 8, "key_size": 64, "value_size": 64, "chunk_size": 64}
+    slots: dict[str, Any] = {"num_heads": 8, "key_size": 16, "value_size": 16}
     if tiny:
         slots = {"num_heads": 2, "key_size": 4, "value_size": 4, "chunk_size": 8}
-    dense = {**slots, "num_heads": width // head, "key_size": head, "value_size": head}
+    dense = {"num_heads": width // head, "key_size": head, "value_size": head, "chunk_size": 64}
     chunk = min(256, shape.length)
     x = torch.randn(shape, device=device, requires_grad=True)
     targets = torch.randint(WORDS, shape[:2], device=device)

@@ -23,6 +23,7 @@ from driftwise.lm.training.gpu_recipes import GPU_RECIPES
 from driftwise.tracking import write_json
 from driftwise.tracking.plain import to_plain
 
+Found = dict[str, Any]  # by a stage
 TICK = 1.0  # seconds between notes of the time that has passed
 
 

@@ -47,13 +47,34 @@ def merge_record(record: Mapping[str, Any], folder: Path) -> Path:
     if path.exists():
         earlier = load_result(path)
 
-        def place(entry: Mapping[str, Any]) -> tuple[str, str, str]:
-            return entry["row"], entry["setting"], entry["metric"]
+        def place(row: Mapping[str, Any]) -> tuple[str, str, str]:
+            return row["row"], row["setting"], row["metric"]
 
-        new = {place(entry) for entry in record["table"]}
+        new = {place(row) for row in record["table"]}
         merged["table"] = [e for e in earlier["table"] if place(e) not in new] + record["table"]
         merged["command"] = list(dict.fromkeys(earlier["command"] + record["command"]))
         merged["protocol"] = earlier["protocol"] | record["protocol"]
         merged["seeds"] = sorted({*earlier["seeds"], *record["seeds"]})
     folder.mkdir(parents=True, exist_ok=True)
     return write_result(merged, folder)
+
+
+def entry(
+    row: str,
+    setting: str,
+    metric: str,
+    value: float,
+    low: float | None = None,
+    high: float | None = None,
+    n: int = 1,
+) -> dict[str, Any]:
+    """A row of a table; without an interval, or a number behind it, of one measurement."""
+    return {
+        "row": row,
+        "setting": setting,
+        "metric": metric,
+        "value": value,
+        "low": value if low is None else low,
+        "high": value if high is None else high,
+        "n": n,
+    }

@@ -29,7 +29,7 @@ class TrainingStep:
     def __init__(self, config: TrainConfig, vocab_size: int, device: torch.device) -> None:
         torch.manual_seed(0)
         model = build_model(config.model, vocab_size).to(device).train()
-        objective = Objective(model)
+        objective = Objective(model, config.activation_coef, config.change_coef)
         if config.compile:
             compile_parts(model)
 

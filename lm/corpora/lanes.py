@@ -21,6 +21,7 @@ from torch import Tensor
 from .token_split import TokenSplit
 
 IGNORED = -100  # the target where a lane has ended; torch's cross_entropy ignores it, too
+VARIES_UP_TO = 25  # tokens that a batch may be longer than ``length``: five deviations
 
 Order = Literal["shuffled", "time", "given"]
 IntArray = NDArray[np.int64]
@@ -56,6 +57,9 @@ class Lanes:
         epochs: Number of epochs; None for no end.
         reset_documents: Whether ``starts`` is set where documents begin, and not only where lanes
             do.
+        vary_length: Draw the length of each batch anew (Merity et al. 2018, arXiv:1708.02182), so
+            that text is cut elsewhere in each epoch: from a normal distribution with a deviation of
+            5 around T, or around T / 2 for one batch in twenty; at least 5, at most T + 25.
         whole_documents: Cut lanes between documents only, so that each document is read from its
             beginning. Lanes are then as unequal as documents make them. Not for shuffled ones,
             whose epochs would differ in length.
@@ -78,6 +82,7 @@ class Lanes:
         order: Order = "shuffled",
         epochs: int | None = None,
         reset_documents: bool = True,
+        vary_length: bool = False,
         whole_documents: bool = False,
         rank: int = 0,
         world_size: int = 1,
@@ -104,6 +109,7 @@ class Lanes:
         self.split, self.batch_size, self.length = split, batch_size, length
         self.seed, self.order, self.epochs = seed, order, epochs
         self.reset_documents, self.whole_documents = reset_documents, whole_documents
+        self.vary_length = vary_length
         share = batch_size // world_size
         self._rows = slice(rank * share, (rank + 1) * share)
         self._ids = np.asarray(split.ids)  # without the overhead of np.memmap
@@ -129,7 +135,19 @@ class Lanes:
             cuts = begins[np.minimum(near, count - self.batch_size + lanes)]
         self._begins, self._offsets = begins.tolist(), offsets[order].tolist()
         self._lanes = list(pairwise(cuts.tolist()))[self._rows]
-        self.steps_per_epoch = -(-int(np.diff(cuts).max()) // self.length)
+        self._steps = self._cut(int(np.diff(cuts).max()))
+        self.steps_per_epoch = len(self._steps) - 1
+
+    def _cut(self, longest: int) -> list[int]:
+        """Where in their lanes the batches of this epoch begin, and where the last one ends."""
+        if not self.vary_length:
+            return [*range(0, longest + self.length, self.length)]
+        random = np.random.default_rng([self.seed, self.epoch, 1])
+        count = longest // 5 + 1  # as many as there can be
+        around = np.where(random.random(count) < 0.95, self.length, self.length / 2)
+        drawn = random.normal(around, 5.0).astype(int).clip(5, self.length + VARIES_UP_TO)
+        ends = drawn.cumsum()
+        return [0, *ends[: np.searchsorted(ends, longest) + 1].tolist()]
 
     def __iter__(self) -> Iterator[Batch]:
         while True:
@@ -142,13 +160,13 @@ class Lanes:
             yield self._batch(self.step - 1)
 
     def _batch(self, step: int) -> Batch:
-        shape = len(self._lanes), self.length
+        batch_begin, batch_end = self._steps[step : step + 2]
+        shape = len(self._lanes), batch_end - batch_begin
         inputs = np.full(shape, self.split.eos, np.int64)
         targets = np.full(shape, IGNORED, np.int64)
         starts = np.zeros(shape, bool)
         for row, (lane_begin, lane_end) in enumerate(self._lanes):
-            begin = lane_begin + step * self.length
-            end = min(begin + self.length, lane_end)
+            begin, end = lane_begin + batch_begin, min(lane_begin + batch_end, lane_end)
             document = bisect_right(self._begins, begin) - 1
             at = begin
             while at < end:  # from one document to the next
@@ -173,6 +191,7 @@ class Lanes:
             "seed": self.seed,
             "order": self.order,
             "reset_documents": self.reset_documents,
+            "vary_length": self.vary_length,
             "whole_documents": self.whole_documents,
             "tokens": len(self.split),
             "documents": len(self.split.documents),

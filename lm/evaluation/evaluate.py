@@ -99,7 +99,7 @@ def evaluate_model(
     }
     evaluator = StreamEvaluator(stream, num_lanes=num_lanes, progress=progress, **options)
     kept = None if folder is None else make_writable_folder(Path(folder))
-    key = _fingerprint(model, corpus, evaluator.protocol())
+    key = fingerprint_of(model, corpus, evaluator.protocol())
 
     tuned, chosen = _tune(names, maker, corpus, settings, tune_tokens, options, kept, key, progress)
     readings = {}
@@ -159,8 +159,8 @@ def _tune(
     return tuned, chosen
 
 
-def _fingerprint(model: LanguageModel, corpus: Corpus, protocol: str) -> str:
-    """What a stored score depends on beside the adapter."""
+def fingerprint_of(model: LanguageModel, corpus: Corpus, protocol: str) -> str:
+    """A name for weights, a corpus and what is done with them, which no others have."""
     digest = hashlib.sha256(f"{corpus.name} {corpus.fingerprint} {protocol}".encode())
     for name, value in model.state_dict().items():
         digest.update(name.encode())

@@ -14,7 +14,7 @@ from .fast_block import FastBlockLanguageModel, FastBlockState
 from .flops import ModelFlops, flops_per_token, model_flops
 from .language_model import LanguageModel
 from .lstm import LSTMLanguageModel, LSTMModelState
-from .recipes import rae_lstm, small_lstm, small_transformer
+from .recipes import awd_lstm, rae_lstm, small_lstm, small_transformer
 from .sampling import sample
 from .transformer import KeyValues, TransformerLanguageModel, TransformerState
 
@@ -34,6 +34,7 @@ __all__ = [
     "TransformerConfig",
     "TransformerLanguageModel",
     "TransformerState",
+    "awd_lstm",
     "build_model",
     "config_from_dict",
     "count_parameters",

@@ -15,7 +15,10 @@ Config = TypeVar("Config")
 
 @dataclass(frozen=True)
 class DropoutConfig:
-    """Shares that training leaves out. What is left out is so for a whole sequence of one call."""
+    """Shares that training leaves out. What is left out is so for a whole sequence of one call.
+
+    (Attention apart, whose shares torch draws for each position.)
+    """
 
     embedding: float = 0.0
     """Of the words of the vocabulary, each with all its occurrences."""
@@ -25,6 +28,10 @@ class DropoutConfig:
     """Of the features between LSTM layers, or of what each part of a Transformer block adds."""
     output: float = 0.0
     """Of the features that go into the softmax."""
+    recurrent: float = 0.0
+    """Of the weights from the hidden state to the gates of each LSTM layer (DropConnect)."""
+    attention: float = 0.0
+    """Of what each position of a Transformer attends to."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,9 @@ class LSTMConfig:
     it to the LSTM and, transposed, back."""
     num_layers: int = 1
     """LSTM layers."""
+    projection: bool = True
+    """Whether there is such a matrix. Else the first layer reads embeddings as they are, and the
+    last one is as wide as they are (Merity et al. 2018)."""
     softmax: SoftmaxConfig = field(default_factory=SoftmaxConfig)
     """The softmax, and whether it is tied to the embedding."""
     dropout: DropoutConfig = field(default_factory=DropoutConfig)
@@ -177,6 +187,14 @@ def check_config(config: ModelConfig) -> None:
     for name, share in dataclasses.asdict(config.dropout).items():
         if not 0 <= share < 1:
             raise ValueError(f"dropout.{name} must be from 0 to below 1, got {share}")
+    foreign = "attention" if isinstance(config, LSTMConfig) else "recurrent"
+    if getattr(config.dropout, foreign):
+        raise ValueError(f"dropout.{foreign} must be 0 in a model without such a part")
+    if isinstance(config, LSTMConfig) and not config.projection and config.num_layers == 1:
+        raise ValueError(
+            "num_layers must be at least 2 without projection: a single layer is as wide as the "
+            "embeddings, whatever hidden_size is"
+        )
     if isinstance(config, TransformerConfig) and config.hidden_size % (2 * config.num_heads):
         raise ValueError(
             f"hidden_size must be num_heads={config.num_heads} times an even number, "

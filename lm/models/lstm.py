@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple, cast
 
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from ...memory import LSTM, FastWeightState, LSTMState
 from ..losses import make_softmax
 from .config import LSTMConfig
+from .drop_connect import DropConnectLSTM
 from .dropout import locked_dropout, word_dropout
 from .factor import TiedProjection
 from .language_model import LanguageModel
@@ -26,7 +28,8 @@ class LSTMLanguageModel(LanguageModel):
     """LSTM layers between an embedding and a softmax.
 
     With the default configuration it is the model of Rae et al. (2018, arXiv:1803.10049): one layer
-    of 2,048 units, embeddings of 512 tied to the softmax, one projection for both ways.
+    of 2,048 units, embeddings of 512 tied to the softmax, one projection for both ways. With three
+    layers, all kinds of dropout and no projection it is the AWD-LSTM (:func:`.recipes.awd_lstm`).
 
     Args:
         config: Sizes and parts; ``config.fast_block`` is for :func:`build_model`.
@@ -40,13 +43,16 @@ class LSTMLanguageModel(LanguageModel):
         self.embedding = None
         if not config.softmax.tied:
             self.embedding = nn.Embedding(vocab_size, config.embedding_size)
-        self.projection = TiedProjection(config.embedding_size, config.hidden_size)
+        outer = config.hidden_size if config.projection else config.embedding_size
+        self.projection = TiedProjection(config.embedding_size, outer)
+        widths = [outer, *[config.hidden_size] * (config.num_layers - 1), outer]
         self.layers = nn.ModuleList(
-            LSTM(config.hidden_size, config.hidden_size) for _ in range(config.num_layers)
+            DropConnectLSTM(*sizes, config.dropout.recurrent)
+            if config.dropout.recurrent
+            else LSTM(*sizes)
+            for sizes in pairwise(widths)
         )
-        self.sparse_after, self.sparse = sparse_layers(
-            config.sparse_layers, config.hidden_size, config.num_layers
-        )
+        self.sparse_after, self.sparse = sparse_layers(config.sparse_layers, widths[1:])
 
     def initial_state(self, batch_size: int) -> LSTMModelState:
         """Zeros, and the learned initial weights of sparse layers."""
@@ -58,6 +64,17 @@ class LSTMLanguageModel(LanguageModel):
     def _run(
         self, inputs: Tensor, state: LSTMModelState | None, starts: Tensor | None
     ) -> tuple[Tensor, LSTMModelState]:
+        outputs, state = self.outputs(inputs, state, starts)
+        return self.to_hidden(outputs), state
+
+    def to_hidden(self, outputs: Tensor) -> Tensor:
+        """Hidden vectors for the softmax out of what the last layer made (dropout, projection)."""
+        return self.projection.down(locked_dropout(outputs, self.dropout.output, self.training))
+
+    def outputs(
+        self, inputs: Tensor, state: LSTMModelState | None, starts: Tensor | None
+    ) -> tuple[Tensor, LSTMModelState]:
+        """What the last layer makes of words, (B, T, its width), and the state; see ``forward``."""
         drop = self.dropout
         x = self.head.embed(inputs) if self.embedding is None else self.embedding(inputs)
         x = word_dropout(x, inputs, self.vocab_size, drop.embedding, self.training)
@@ -71,5 +88,4 @@ class LSTMLanguageModel(LanguageModel):
                 before = None if state is None else state.sparse[number]
                 x, written = self.sparse[number](x, before, starts)
                 sparse.append(written)
-        hidden = self.projection.down(locked_dropout(x, drop.output, self.training))
-        return hidden, LSTMModelState(tuple(layers), tuple(sparse))
+        return x, LSTMModelState(tuple(layers), tuple(sparse))

@@ -33,6 +33,21 @@ def small_transformer() -> TransformerConfig:
     )
 
 
+def awd_lstm() -> LSTMConfig:
+    """That of Merity et al. (2018, arXiv:1708.02182): 33.6 million parameters over 33,278 words.
+
+    Shares of dropout are theirs for WikiText-2.
+    """
+    return LSTMConfig(
+        hidden_size=1150,
+        embedding_size=400,
+        num_layers=3,
+        projection=False,
+        softmax=SoftmaxConfig(bias=True),
+        dropout=DropoutConfig(embedding=0.1, input=0.65, hidden=0.2, output=0.4, recurrent=0.5),
+    )
+
+
 def rae_lstm() -> LSTMConfig:
     """The model of Rae et al. (2018): 172 million parameters over 267,735 words."""
     return LSTMConfig(dropout=DropoutConfig(input=0.5))

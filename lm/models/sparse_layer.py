@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -40,12 +41,16 @@ class SparseLayer(nn.Module):
 
 
 def sparse_layers(
-    config: SparseLayersConfig | None, size: int, num_layers: int
+    config: SparseLayersConfig | None, widths: Sequence[int]
 ) -> tuple[list[int | None], nn.ModuleList]:
-    """For every layer of a model the number of the sparse layer behind it, and these layers."""
+    """For every layer of a model, of such widths, the number of the sparse layer behind it.
+
+    Returns:
+        The numbers, None where there is no sparse layer, and the sparse layers.
+    """
     after = () if config is None else config.after
-    numbers = [after.index(layer) if layer in after else None for layer in range(num_layers)]
-    made = [] if config is None else [SparseLayer(size, config) for _ in after]
+    numbers = [after.index(layer) if layer in after else None for layer in range(len(widths))]
+    made = [] if config is None else [SparseLayer(widths[layer], config) for layer in after]
     return numbers, nn.ModuleList(made)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ...memory import FastWeightState
 from ..losses import make_softmax
 from .attention import rotary_table, rotate, window_mask
-from .config import TransformerConfig
+from .config import DropoutConfig, TransformerConfig
 from .dropout import locked_dropout, word_dropout
 from .factor import TiedProjection
 from .language_model import LanguageModel
@@ -62,7 +62,7 @@ class TransformerLanguageModel(LanguageModel):
         self.embedding = None if config.softmax.tied else nn.Embedding(vocab_size, size)
         self.projection = TiedProjection(size, config.hidden_size)
         self.blocks = nn.ModuleList(
-            Block(config.hidden_size, config.num_heads, config.window, config.dropout.hidden)
+            Block(config.hidden_size, config.num_heads, config.window, config.dropout)
             for _ in range(config.num_layers)
         )
         # New blocks add nothing, so that a new model would predict the very word that it reads if
@@ -71,7 +71,7 @@ class TransformerLanguageModel(LanguageModel):
             for rows in self.head.row_weights:
                 rows.mul_(rows.shape[1] ** -0.5)
         self.sparse_after, self.sparse = sparse_layers(
-            config.sparse_layers, config.hidden_size, config.num_layers
+            config.sparse_layers, [config.hidden_size] * config.num_layers
         )
 
     def initial_state(self, batch_size: int) -> TransformerState:
@@ -135,10 +135,10 @@ class Block(nn.Module):
         size: Width of the residual stream.
         num_heads: Heads of attention.
         window: Positions of which keys and values are kept.
-        dropout: Share of the features that is left out of what is added.
+        dropout: What training leaves out, of which ``hidden`` and ``attention`` happen here.
     """
 
-    def __init__(self, size: int, num_heads: int, window: int, dropout: float) -> None:
+    def __init__(self, size: int, num_heads: int, window: int, dropout: DropoutConfig) -> None:
         super().__init__()
         self.num_heads, self.window, self.dropout = num_heads, window, dropout
         # Apart, and not as one matrix: an optimiser that makes updates orthogonal needs them so.
@@ -164,9 +164,9 @@ class Block(nn.Module):
             (B, T, size), and the keys and values of the last W positions.
         """
         y, after = self._attend(_norm(x), table, mask, past)
-        x = x + locked_dropout(y, self.dropout, self.training)
+        x = x + locked_dropout(y, self.dropout.hidden, self.training)
         y = self.outer(F.relu(self.inner(_norm(x))).square())
-        return x + locked_dropout(y, self.dropout, self.training), after
+        return x + locked_dropout(y, self.dropout.hidden, self.training), after
 
     def _attend(
         self, x: Tensor, table: Table, mask: Tensor | None, past: KeyValues | None
@@ -186,6 +186,7 @@ class Block(nn.Module):
             rotate(key, table),
             value,
             attn_mask=mask,
+            dropout_p=self.dropout.attention if self.training else 0.0,
             is_causal=mask is None,
         )
         missing = (0, 0, max(0, window - key.shape[2]), 0)  # positions before the first

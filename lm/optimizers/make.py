@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import SGD, AdamW, Muon, Optimizer
 
 from ...memory import FastWeightLayer
 from ..models import LanguageModel
@@ -42,7 +42,7 @@ def roles(model: LanguageModel) -> dict[str, Role]:
 
 
 def make_optimizers(model: LanguageModel, config: OptimizerConfig) -> list[Optimizer]:
-    """The optimisers that ``config`` describes: AdamW, and Muon where it is asked for.
+    """The optimisers that ``config`` describes: AdamW, with Muon where it is asked for; or SGD.
 
     Every group keeps its learning rate as ``initial_lr``, for :func:`set_learning_rates`.
 
@@ -57,12 +57,13 @@ def make_optimizers(model: LanguageModel, config: OptimizerConfig) -> list[Optim
     named = dict(model.named_parameters())
     role_of = roles(model)
 
-    def group(role: Role, lr: float, weight_decay: float = 0.0) -> list[dict[str, Any]]:
+    def group(role: Role, lr: float) -> list[dict[str, Any]]:
         params = [named[name] for name, found in role_of.items() if found == role]
-        options = {"lr": lr, "initial_lr": lr, "weight_decay": weight_decay}
+        decay = config.weight_decay if role == "matrix" or config.matrices == "sgd" else 0.0
+        options = {"lr": lr, "initial_lr": lr, "weight_decay": decay}
         return [{"params": params, **options}] if params else []
 
-    matrices = group("matrix", config.matrix_lr, config.weight_decay)
+    matrices = group("matrix", config.matrix_lr)
     others = [
         *group("table", config.table_lr),
         *group("vector", config.vector_lr),
@@ -73,7 +74,10 @@ def make_optimizers(model: LanguageModel, config: OptimizerConfig) -> list[Optim
         optimizers.append(Muon(matrices, momentum=config.momentum))
     else:
         others = matrices + others
-    optimizers.append(AdamW(others, betas=config.betas, fused=True))
+    if config.matrices == "sgd":
+        optimizers.append(SGD(others))
+    else:
+        optimizers.append(AdamW(others, betas=config.betas, fused=True))
     check_claims(model, optimizers)
     return optimizers
 

@@ -8,9 +8,9 @@ from typing import Literal, get_args
 
 from ...memory.contract import check_sizes
 from ..corpora import Corpus, Lanes, open_corpus
-from ..corpora.lanes import Order
+from ..corpora.lanes import VARIES_UP_TO, Order
 from ..devices import Precision
-from ..models import ModelConfig, small_lstm
+from ..models import LSTMConfig, ModelConfig, small_lstm
 from ..optimizers import OptimizerConfig, cosine, trapezoid
 
 Carry = Literal["all", "body", "none"]
@@ -41,6 +41,9 @@ class TrainConfig:
     """Lanes of text that are read side by side, over all processes."""
     length: int = 64
     """Tokens of each lane in a batch, which is how far gradients reach back."""
+    vary_length: bool = False
+    """Whether each batch has another length, around ``length`` or at times its half, and a learning
+    rate in proportion: gradients are cut elsewhere in each epoch (Merity et al. 2018)."""
     micro_batches: int = 1
     """Parts that the lanes of a batch are read in, one after the other, to need less memory. The
     gradient is that of the batch as a whole."""
@@ -62,6 +65,14 @@ class TrainConfig:
     average_decay: float | None = None
     """Decay of a moving average of the weights, such as 0.999, that is validated and saved in their
     place; None for no average."""
+    average_patience: int | None = None
+    """In place of that, the mean of all weights since validation has stopped to improve: since a
+    loss above the best of those more than so many validations ago (with sgd: NT-ASGD)."""
+    activation_coef: float = 0.0
+    """Weight of the mean square of the hidden vectors that the softmax predicts from (AR)."""
+    change_coef: float = 0.0
+    """Weight of the mean square of how much the outputs of an LSTM change from one word to the next
+    (TAR)."""
     seed: int = 0
     """Seed of the weights, of dropout and of the order of documents."""
 
@@ -93,7 +104,7 @@ class TrainConfig:
         """Raise an error that names a field out of range."""
         sizes = (
             *("batch_size", "length", "micro_batches", "num_steps", "log_every", "evaluate_every"),
-            *("valid_batch_size", "valid_tokens", "checkpoint_every"),
+            *("valid_batch_size", "valid_tokens", "checkpoint_every", "average_patience"),
         )
         given = {name: getattr(self, name) for name in sizes}
         check_sizes(**{name: size for name, size in given.items() if size is not None})
@@ -114,10 +125,19 @@ class TrainConfig:
             raise ValueError(f"clip_norm must be above 0, got {self.clip_norm}")
         if self.average_decay is not None and not 0 < self.average_decay < 1:
             raise ValueError(f"average_decay must be between 0 and 1, got {self.average_decay}")
+        if self.average_decay is not None and self.average_patience is not None:
+            raise ValueError("average_patience must be None with average_decay")
+        for name in ("activation_coef", "change_coef"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        plain = isinstance(self.model, LSTMConfig) and self.model.fast_block is None
+        if self.change_coef and not plain:
+            raise ValueError("change_coef must be 0 but for an LSTM without an adaptive block")
         longest = getattr(self.model, "max_length", math.inf)
-        if self.length > longest:
+        if self.length + VARIES_UP_TO * self.vary_length > longest:
+            varies = f" + {VARIES_UP_TO}, as lengths vary" if self.vary_length else ""
             raise ValueError(
-                f"length must be at most model.max_length={longest}, got {self.length}"
+                f"length must be at most model.max_length={longest}, got {self.length}{varies}"
             )
         if self.carry == "body" and self.model.fast_block is None:
             raise ValueError("carry must be all or none without an adaptive block (fast_block)")
@@ -150,6 +170,7 @@ class TrainConfig:
             seed=self.seed,
             order=self.order,
             reset_documents=self.reset_documents,
+            vary_length=self.vary_length,
             rank=rank,
             world_size=world_size,
         )

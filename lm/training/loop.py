@@ -89,13 +89,13 @@ def train_language_model(
         torch.manual_seed(config.seed)
         model = build_model(config.model, len(corpus.tokenizer)).to(device)
         like, parameters = model.initial_state(1), count_parameters(model)
-        objective: nn.Module = Objective(model)
+        objective: nn.Module = Objective(model, config.activation_coef, config.change_coef)
         if config.compile:
             compile_parts(model)
         if world_size > 1 and config.parallel == "fsdp":
             shard(objective, processes)
         optimizers = make_optimizers(model, config.optimizer)
-        average = WeightAverage(model, config.average_decay)
+        average = WeightAverage(model, config.average_decay, config.average_patience)
         if world_size > 1 and config.parallel == "ddp":
             objective = replicate(objective, processes)
         now = TrainingState(model, optimizers, average, lanes, like, config.micro_batches)
@@ -147,7 +147,9 @@ def train_language_model(
             batch = next(batches)
             # All that is random in a step depends on its number, so that a run can be resumed.
             torch.manual_seed(_seed_of(config.seed, now.step, rank))
-            set_learning_rates(optimizers, config.learning_rate_factor(now.step))
+            # A batch that is longer or shorter than the others counts by its length.
+            factor = config.learning_rate_factor(now.step) * batch.inputs.shape[1] / config.length
+            set_learning_rates(optimizers, factor)
             taken = step.take(batch, now.states)
             average.update()
             recent.add(taken)
@@ -182,6 +184,7 @@ def train_language_model(
                         now.best = now.valid
                         save_model(folder / BEST, config, model, corpus, now.valid, run)
                     text = sample_text(config, model, corpus.tokenizer, processes)
+                average.validated(loss)
                 if run:
                     show(run, now.valid, text, bar)
             if saving:

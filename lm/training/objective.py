@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...memory import SparseFastWeights, State, map_state
 from ..corpora import IGNORED, Batch, Lanes
-from ..models import FastBlockLanguageModel, LanguageModel
+from ..models import FastBlockLanguageModel, LanguageModel, LSTMLanguageModel
 from .config import Carry
 from .processes import Processes
 
@@ -22,11 +22,13 @@ class Read(NamedTuple):
         loss: () sum of the losses of all targets that are not ignored, in nats.
         hidden: (B, T, D) what it predicted from.
         state: The state behind the piece.
+        penalty: () what training adds to the loss.
     """
 
     loss: Tensor
     hidden: Tensor
     state: State
+    penalty: Tensor
 
 
 class Objective(nn.Module):
@@ -34,18 +36,56 @@ class Objective(nn.Module):
 
     Args:
         model: The model.
+        activation_coef: Weight of :func:`activation_penalty` in training.
+        change_coef: Weight of :func:`change_penalty` in training; for LSTMs.
     """
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(
+        self, model: LanguageModel, activation_coef: float = 0.0, change_coef: float = 0.0
+    ) -> None:
         super().__init__()
         self.model = model
+        self.activation_coef, self.change_coef = activation_coef, change_coef
 
     def forward(self, inputs: Tensor, targets: Tensor, starts: Tensor | None, state: State) -> Read:
         """Read (B, T) tokens from ``state`` on; no starts, and the initial state, where None."""
-        hidden, state = self.model(inputs, state, starts)
-        real = targets != IGNORED
-        losses = self.model.head.loss(hidden, targets.where(real, 0))
-        return Read(losses.where(real, 0.0).sum(), hidden, state)
+        model, real = self.model, targets != IGNORED
+        penalty = torch.zeros((), device=inputs.device)
+        if model.training and self.change_coef:
+            assert isinstance(model, LSTMLanguageModel)
+            outputs, state = model.outputs(inputs, state, starts)
+            hidden = model.to_hidden(outputs)
+            penalty = penalty + self.change_coef * change_penalty(outputs, real, starts)
+        else:
+            hidden, state = model(inputs, state, starts)
+        if model.training and self.activation_coef:
+            penalty = penalty + self.activation_coef * activation_penalty(hidden, real)
+        losses = model.head.loss(hidden, targets.where(real, 0))
+        return Read(losses.where(real, 0.0).sum(), hidden, state, penalty)
+
+
+def activation_penalty(hidden: Tensor, real: Tensor) -> Tensor:
+    """Mean square of the features that go into the softmax, summed over the real positions (AR).
+
+    Activation regularisation (Merity et al. 2017, arXiv:1708.01009): divided by the number of
+    positions it is the mean over everything, as there.
+    """
+    return hidden.float().square().mean(-1).where(real, 0.0).sum()
+
+
+def change_penalty(outputs: Tensor, real: Tensor, starts: Tensor | None) -> Tensor:
+    """Mean square of the change of the last layer's outputs from step to step (TAR), summed up.
+
+    Temporal activation regularisation, of outputs before dropout. Pairs of positions that a start
+    parts do not count. The sum is over T - 1 pairs for T positions, and scaled up by what is
+    missing: divided by the number of positions it is the mean over all pairs.
+    """
+    length = outputs.shape[1]
+    if length == 1:
+        return outputs.new_zeros(())
+    counts = real[:, 1:] if starts is None else real[:, 1:] & ~starts[:, 1:]
+    changes = outputs.float().diff(dim=1).square().mean(-1)
+    return changes.where(counts, 0.0).sum() * (length / (length - 1))
 
 
 def arguments(

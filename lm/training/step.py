@@ -76,7 +76,7 @@ class Step:
             last = number + 1 == config.micro_batches
             with contextlib.nullcontext() if last else gradients_stay_here(self.objective):
                 seen = self.read(*arguments(part, states[number], model, processes.device))
-                (seen.loss * scale).backward()
+                ((seen.loss + seen.penalty) * scale).backward()
             states[number] = carried(seen.state, model, config.carry)
             if config.model.softmax.hebbian is not None:
                 activations.append((seen.hidden.detach(), part.targets.to(processes.device)))

@@ -59,7 +59,7 @@ class TrainingState:
             rows = map_state(lambda *parts: torch.cat(parts), *self.states)
             state = flatten_state(processes.all_rows(rows))
         average = None
-        if self.average.decay is not None:
+        if self.average.begun:
             with self.average.swapped_in():
                 weights = whole(self.model.state_dict())
                 average = {name: part.clone() for name, part in weights.items()}
@@ -68,6 +68,7 @@ class TrainingState:
             "optimizers": [whole(optimizer.state_dict()) for optimizer in self.optimizers],
             "average": average,
             "average_updates": self.average.num_updates,
+            "average_losses": self.average.losses,
             "lanes": self.lanes.state_dict(),
             "state": state,
             "tokens": self.tokens,
@@ -80,6 +81,7 @@ class TrainingState:
         if tree["average"] is not None:
             _load(self.model, tree["average"])
             self.average.restart(tree["average_updates"])
+        self.average.losses = tree["average_losses"]
         _load(self.model, tree["model"])
         for optimizer, saved in zip(self.optimizers, tree["optimizers"], strict=True):
             parameters = [p for group in optimizer.param_groups for p in group["params"]]

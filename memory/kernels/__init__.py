@@ -1,12 +1,13 @@
-"""Kernels written in C, compiled on first use where the machine has a compiler.
+"""Kernels: in C for the CPU, compiled on first use where there is a compiler, in Triton for GPUs.
 
 Each has a reference in torch, to which tests hold it, and which runs wherever the kernel cannot:
-without a compiler, on a GPU, in half precision, under ``torch.func`` and ``torch.compile``.
+without a compiler or Triton, in half precision, under ``torch.func`` and ``torch.compile``.
 :func:`without_kernels`, or the environment variable ``DRIFTWISE_KERNELS=0``, switches them off.
 """
 
 from .compiler import compiled
 from .fused_fast_weights import FastWeightSizes, fast_weights, fast_weights_step, has_kernel
+from .slots import has_slot_kernel, slot_weights
 from .switch import kernels_wanted, without_kernels
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "fast_weights",
     "fast_weights_step",
     "has_kernel",
+    "has_slot_kernel",
     "kernels_wanted",
+    "slot_weights",
     "without_kernels",
 ]

@@ -115,7 +115,7 @@ class _FastWeights(torch.autograd.Function):
         if torch.is_grad_enabled():  # gradients of these gradients are wanted
             inputs = (made, weights, initial)
             outputs = ctx.reference(*inputs, starts)
-            return None, None, *_differentiable(outputs, inputs, grads), None
+            return None, None, *differentiable(outputs, inputs, grads), None
         d_weights = weights.new_zeros(weights.shape)
         if d_final is not None:
             d_weights += d_final
@@ -124,7 +124,7 @@ class _FastWeights(torch.autograd.Function):
         return None, None, d_made, d_weights, d_initial, None
 
 
-def _differentiable(
+def differentiable(
     outputs: tuple[Tensor, ...], inputs: tuple[Tensor, ...], grads: tuple[Tensor | None, ...]
 ) -> list[Tensor | None]:
     """Gradients of those inputs that need them, which can be differentiated again."""

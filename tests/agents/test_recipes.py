@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from driftwise.agents import RECIPES, make_memory
+from driftwise.agents import MEMORIES, RECIPES, make_memory
 from driftwise.agents.training import make_agent
 from driftwise.envs import ENVIRONMENTS
-from driftwise.memory import LSTM, SparseFastWeights, check_memory
+from driftwise.memory import LSTM, FeedForward, SparseFastWeights, check_memory
 
 DOCS = Path(__file__).parents[2] / "docs" / "agents.md"
 
@@ -34,3 +34,13 @@ def test_a_controller_lies_below_the_fast_weights():
     check_memory(make_memory("dense", 6, controller="gru", num_layers=1, key_size=4))
     with pytest.raises(ValueError, match="controller must be gru, lstm or None, got 'rnn'"):
         make_memory("sparse", 8, controller="rnn")
+
+
+@pytest.mark.parametrize("name", MEMORIES)
+def test_a_feed_forward_layer_lies_on_top(name):
+    memory = make_memory(name, 8, feed_forward=5)
+    *below, top = memory.layers
+    assert isinstance(top, FeedForward) and top.network[0].out_features == 5
+    assert [type(layer) for layer in make_memory(name, 8).layers] == [type(x) for x in below]
+    with pytest.raises(ValueError, match="hidden_size must be at least 1, got 0"):
+        make_memory(name, 8, feed_forward=0)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from driftwise.memory import (
     GRU,
     LSTM,
+    FeedForward,
     NoMemory,
     RowGatedFastWeights,
     SequenceMemory,
@@ -42,6 +43,7 @@ MEMORIES: dict[str, Callable[[], SequenceMemory]] = {
     "gru": lambda: GRU(3, 4),
     "gru_2_layers": lambda: GRU(3, 4, 2),
     "none": lambda: NoMemory(3, 4),
+    "feed_forward": lambda: FeedForward(3, 4),
     "sparse": lambda: SparseFastWeights(3, 4, **SMALL),
     "sparse_decay": lambda: SparseFastWeights(3, 4, decay=True, **SMALL),
     "sparse_additive": lambda: SparseFastWeights(3, rule="additive", **SMALL),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from driftwise.memory import GRU, LSTM, NoMemory, SequenceMemory
+from driftwise.memory import GRU, LSTM, SequenceMemory
 from driftwise.memory.segments import run_segments
 
 
@@ -118,7 +118,7 @@ def test_segments_keep_a_learned_initial_state_differentiable() -> None:
     assert [gradient.tolist() for gradient in gradients] == [[8.0], [[2.0], [0.0]]]
 
 
-@pytest.mark.parametrize("memory", [LSTM(2, 3, 2), GRU(2, 3, 2), NoMemory(2, 3)])
+@pytest.mark.parametrize("memory", [LSTM(2, 3, 2), GRU(2, 3, 2)])
 def test_gradcheck_with_resets(memory: Any) -> None:
     memory = memory.double()
     x = torch.randn(2, 5, 2, dtype=torch.float64, requires_grad=True)
@@ -132,17 +132,7 @@ def test_gradcheck_with_resets(memory: Any) -> None:
     assert torch.autograd.gradcheck(run, (x, *state))
 
 
-def test_no_memory_is_one_layer_with_an_empty_state() -> None:
-    memory = NoMemory(3, 4)
-    x = torch.randn(2, 5, 3)
-    y, state = memory(x)
-    assert torch.equal(y, torch.tanh(memory.linear(x)))
-    assert state.nothing.shape == (2, 0)
-    with pytest.raises(ValueError, match="state must have the batch size of x, 2"):
-        memory(x, memory.initial_state(3))
-
-
-@pytest.mark.parametrize("memory", [LSTM, GRU, NoMemory])
+@pytest.mark.parametrize("memory", [LSTM, GRU])
 def test_bad_sizes(memory: Any) -> None:
     with pytest.raises(ValueError, match="hidden_size must be at least 1, got 0"):
         memory(3, 0)
@@ -153,11 +143,10 @@ def test_bad_sizes(memory: Any) -> None:
     with pytest.raises(TypeError, match=r"hidden_size must be an integer, got 3\.5"):
         memory(3, 3.5)
     assert type(memory(np.int64(3), np.int32(3)).input_size) is int
-    if memory is not NoMemory:
-        with pytest.raises(ValueError, match="num_layers must be at least 1, got 0"):
-            memory(3, 3, 0)
-        with pytest.raises(TypeError, match=r"num_layers must be an integer, got 1\.5"):
-            memory(3, 3, 1.5)
+    with pytest.raises(ValueError, match="num_layers must be at least 1, got 0"):
+        memory(3, 3, 0)
+    with pytest.raises(TypeError, match=r"num_layers must be an integer, got 1\.5"):
+        memory(3, 3, 1.5)
 
 
 def test_float32_kernels_agree_with_the_step_form() -> None:
@@ -168,3 +157,9 @@ def test_float32_kernels_agree_with_the_step_form() -> None:
     expected, _ = SequenceMemory.forward(memory, x, None, starts)
     torch.testing.assert_close(y, expected, rtol=1e-5, atol=1e-6)
     assert isinstance(memory.rnn, nn.LSTM)
+
+
+@pytest.mark.parametrize("kind", [LSTM, GRU])
+def test_torch_stays_in_training_mode_in_which_alone_a_gpu_has_gradients(kind: type) -> None:
+    memory = nn.Sequential(kind(3, 4)).eval()
+    assert not memory[0].training and memory[0].rnn.training and memory[0].rnn.dropout == 0

@@ -52,6 +52,7 @@ def test_batches_are_those_of_a_plain_loop(make_split, documents, order, batch_s
     batch_size = min(batch_size, total)
     reset = data.draw(st.booleans())
     options = {"order": order, "whole_documents": whole, "reset_documents": reset}
+    options["vary_length"] = data.draw(st.booleans())
     lanes = Lanes(split, batch_size, length, seed=3, **options)
     batches = iter(lanes)
     for epoch in range(2):
@@ -61,7 +62,8 @@ def test_batches_are_those_of_a_plain_loop(make_split, documents, order, batch_s
         if order == "shuffled":
             permutation = np.random.default_rng([3, epoch]).permutation(count)
         ordered = [documents[i] for i in permutation]
-        found = read_lanes([next(batches) for _ in range(lanes.steps_per_epoch)])
+        first = next(batches)
+        found = read_lanes([first, *islice(batches, lanes.steps_per_epoch - 1)])
         if whole:
             begins = {0, *np.cumsum([len(document) for document in ordered]).tolist()}
             bounds = [0, *np.cumsum([len(lane) for lane in found]).tolist()]
@@ -75,16 +77,16 @@ def test_batches_are_those_of_a_plain_loop(make_split, documents, order, batch_s
 
 
 @settings(deadline=None, max_examples=100)
-@given(documents, orders, st.integers(0, 20), st.integers(1, 4), st.integers(1, 5))
-def test_resumed_anywhere(make_split, documents, order, stop, batch_size, length):
+@given(documents, orders, st.integers(0, 20), st.integers(1, 4), st.integers(1, 5), st.booleans())
+def test_resumed_anywhere(make_split, documents, order, stop, batch_size, length, vary):
     split = make_split(documents, KEYS[: len(documents)])
-    settings_ = {"seed": 1, "order": order, "epochs": 3}
+    settings_ = {"seed": 1, "order": order, "epochs": 3, "vary_length": vary}
 
     def make():
         return Lanes(split, min(batch_size, len(split)), length, **settings_)
 
     straight, first, second = list(make()), make(), make()
-    assert len(straight) == 3 * first.steps_per_epoch
+    assert vary or len(straight) == 3 * first.steps_per_epoch
     head = list(islice(first, stop))
     second.load_state_dict(json.loads(json.dumps(first.state_dict())))
     both = head + list(second)
@@ -104,11 +106,14 @@ def test_iterating_goes_on(make_split):
 
 
 @settings(deadline=None, max_examples=50)
-@given(documents, orders, st.sampled_from([(2, 2), (4, 2), (6, 3), (4, 4)]), st.integers(1, 5))
-def test_processes_share_the_rows(make_split, documents, order, sizes, length):
+@given(
+    documents, orders, st.sampled_from([(2, 2), (6, 3), (4, 4)]), st.integers(1, 5), st.booleans()
+)
+def test_processes_share_the_rows(make_split, documents, order, sizes, length, vary):
     batch_size, world_size = sizes
     split = make_split([[1, 2, 3, 4, 5, 6], *documents])
     settings_ = {"batch_size": batch_size, "length": length, "order": order, "epochs": 2}
+    settings_["vary_length"] = vary
     single = Lanes(split, **settings_)
     several = [Lanes(split, rank=r, world_size=world_size, **settings_) for r in range(world_size)]
     for batch, *shares in zip(single, *several, strict=True):
@@ -126,6 +131,22 @@ def test_epochs_differ_and_seeds_differ(make_split):
     one = targets(0, 2)
     assert one[0] != one[1] and one == targets(0, 2) and one[0] != targets(1, 1)[0]
     assert sorted(one[0][0]) == sorted(one[1][0])
+
+
+def test_lengths_vary_as_in_the_paper(make_split):
+    """Nineteen of twenty around T, one around T / 2, with a deviation of 5; anew in each epoch."""
+    split = make_split([[1] * 200_000])
+    lanes = Lanes(split, 2, 70, vary_length=True, epochs=2)
+    lengths = [batch.inputs.shape[1] for batch in lanes]
+    per_epoch = np.split(np.array(lengths), [len(lengths) - lanes.steps_per_epoch])
+    for found in per_epoch:
+        assert found.min() >= 5 and found.max() < 95
+        short = found < 53
+        assert short.mean() == pytest.approx(0.05, abs=0.02)
+        assert found[short].mean() == pytest.approx(34.5, abs=2)  # rounded down
+        assert found[~short].mean() == pytest.approx(69.5, abs=0.5)
+        assert found[~short].std() == pytest.approx(5, abs=0.5)
+    assert lengths[:5] != per_epoch[1].tolist()[:5]
 
 
 def test_another_number_of_processes_may_go_on(make_split):

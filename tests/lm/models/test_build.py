@@ -16,6 +16,7 @@ from driftwise.lm.models import (
     ModelConfig,
     SparseLayersConfig,
     TransformerConfig,
+    awd_lstm,
     build_model,
     config_from_dict,
     count_parameters,
@@ -38,7 +39,7 @@ def test_the_model_of_rae_et_al_has_their_172_million_parameters() -> None:
     assert flops_per_token(rae_lstm(), 267_735, 100).forward == pytest.approx(345e6, rel=0.01)
 
 
-@pytest.mark.parametrize("recipe", [small_lstm, small_transformer, rae_lstm])
+@pytest.mark.parametrize("recipe", [small_lstm, small_transformer, rae_lstm, awd_lstm])
 def test_recipes_survive_json(recipe: Callable[[], ModelConfig]) -> None:
     config = recipe()
     assert config_from_dict(json.loads(json.dumps(dataclasses.asdict(config)))) == config
@@ -82,6 +83,8 @@ def test_flops_of_an_adaptive_block_and_sparse_layers() -> None:
     block = dataclasses.replace(plain, fast_block=FastBlockConfig(chunk_size=8))
     cost, base = flops_per_token(block, V, 64), flops_per_token(plain, V, 64)
     assert base.body == 2 * (2 * 4 * 32 * 32) + 2 * 2 * 32 * 16
+    narrow = dataclasses.replace(plain, num_layers=2, projection=False)
+    assert flops_per_token(narrow, V, 64).body == 2 * 4 * (32 * (16 + 32) + 16 * (32 + 16))
     assert cost.head == 3 * base.head == 3 * 2 * 16 * V
     assert cost.block == 64 * 16**2 + 24 * 8 * 16
     assert (cost.body, cost.training) == (base.body, 3 * cost.forward)
@@ -113,6 +116,9 @@ def test_sparse_layers_start_without_effect() -> None:
         (TransformerConfig(window=0), "window must be at least 1, got 0"),
         (TransformerConfig(hidden_size=20), "hidden_size must be num_heads=6 times an even number"),
         (LSTMConfig(dropout=DropoutConfig(input=1.0)), "dropout.input must be from 0 to below 1"),
+        (LSTMConfig(dropout=DropoutConfig(attention=0.1)), "dropout.attention must be 0 in a mode"),
+        (TransformerConfig(dropout=DropoutConfig(recurrent=0.1)), "dropout.recurrent must be 0 in"),
+        (LSTMConfig(projection=False), "num_layers must be at least 2 without projection"),
         (
             LSTMConfig(sparse_layers=SparseLayersConfig((1,))),
             r"sparse_layers.after must be increasing numbers from 0 to 0, got \(1,\)",

@@ -27,6 +27,7 @@ from driftwise.memory import clone, detach, flatten_state, map_state, select_row
 V = 13
 ADAPTIVE = SoftmaxConfig(cutoffs=(4, 8), div_value=2.0, hebbian=HebbianConfig())
 UNTIED = SoftmaxConfig(tied=False, bias=True)
+SHARES = DropoutConfig(0.02, 0.02, 0.02, 0.02, 0.02)
 
 
 def sparse(*after: int) -> SparseLayersConfig:
@@ -41,6 +42,9 @@ CONFIGS: dict[str, ModelConfig] = {
     "lstm": LSTMConfig(5, 5, 2),
     "lstm_projected": LSTMConfig(6, 4, softmax=ADAPTIVE),
     "lstm_untied_sparse": LSTMConfig(6, 4, 2, softmax=UNTIED, sparse_layers=sparse(0, 1)),
+    "awd_lstm": LSTMConfig(
+        6, 4, 3, False, SoftmaxConfig(bias=True), SHARES, sparse_layers=sparse(0, 2)
+    ),
     "transformer": transformer(),
     "transformer_of_wide_window": transformer(30, softmax=ADAPTIVE),
     "transformer_of_narrow_window": transformer(1, embedding_size=6, softmax=UNTIED),
@@ -65,7 +69,7 @@ def make(name: str) -> LanguageModel:
         for key, parameter in model.named_parameters():
             if not key.endswith("log_step_size"):
                 parameter.add_(torch.randn_like(parameter), alpha=0.3)
-    return model
+    return model.eval()
 
 
 def text(rows: int, length: int, chance: float = 0.3) -> tuple[Tensor, Tensor]:
@@ -193,7 +197,7 @@ def test_states_are_plain_trees(name: str) -> None:
     torch.testing.assert_close(found, expected[1:], rtol=1e-11, atol=1e-11)
     stored = model.state_dict().values()
     assert len({part.data_ptr() for part in stored}) == len(stored)  # safetensors wants no shared
-    other = build_model(CONFIGS[name], V).double()
+    other = build_model(CONFIGS[name], V).double().eval()
     other.load_state_dict(model.state_dict())
     assert torch.equal(other(inputs, state, starts)[0], expected)
 

@@ -51,11 +51,12 @@ def test_every_parameter_has_a_role_by_what_it_is(name: str) -> None:
 
 
 @each_model
-@pytest.mark.parametrize("matrices", ["muon", "adamw"])
+@pytest.mark.parametrize("matrices", ["muon", "adamw", "sgd"])
 def test_one_step_moves_every_parameter(name: str, matrices: str) -> None:
     model = build_model(CONFIGS[name], V)
     optimizers = make_optimizers(model, OptimizerConfig(matrices, matrix_lr=0.01, weight_decay=0.1))
-    assert [type(o).__name__ for o in optimizers] == ["Muon", "AdamW"][matrices == "adamw" :]
+    names = {"muon": ["Muon", "AdamW"], "adamw": ["AdamW"], "sgd": ["SGD"]}
+    assert [type(o).__name__ for o in optimizers] == names[matrices]
     ids = torch.randint(V, (4, 8))
     before = copy.deepcopy(dict(model.named_parameters()))
     for _ in range(2):  # what is behind a zero has its first gradient at the second step
@@ -83,6 +84,23 @@ def test_only_matrices_decay_and_step_sizes_have_their_own_rate() -> None:
     assert [g["lr"] for o in (muon, adamw) for g in o.param_groups] == pytest.approx(
         [0.01, 0.02, 0.03, 0.04]
     )
+
+
+def test_sgd_trains_and_decays_everything() -> None:
+    model = build_model(CONFIGS["lstm"], V)
+    config = OptimizerConfig("sgd", 0.1, 0.2, 0.3, 0.4, weight_decay=0.5)
+    (sgd,) = make_optimizers(model, config)
+    assert [(g["lr"], g["weight_decay"]) for g in sgd.param_groups] == [
+        (rate, 0.5) for rate in (0.1, 0.2, 0.3, 0.4)
+    ]
+    rates = {"matrix": 0.1, "table": 0.2, "vector": 0.3, "step_size": 0.4}
+    before, of = copy.deepcopy(dict(model.named_parameters())), roles(model)
+    for parameter in model.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    sgd.step()
+    for name, parameter in model.named_parameters():
+        moved = before[name] - rates[of[name]] * (parameter.grad + 0.5 * before[name])
+        torch.testing.assert_close(parameter, moved)
 
 
 def test_muon_moves_a_matrix_by_its_orthogonal_part() -> None:
@@ -132,7 +150,7 @@ def test_schedules_by_hand() -> None:
 
 def test_bad_input_is_named() -> None:
     for options, message in (
-        ({"matrices": "sgd"}, "matrices must be 'muon' or 'adamw', got 'sgd'"),
+        ({"matrices": "adam"}, "matrices must be 'muon', 'adamw' or 'sgd', got 'adam'"),
         ({"table_lr": 0}, "table_lr must be above 0, got 0"),
         ({"weight_decay": -1}, "weight_decay must be at least 0, got -1"),
         ({"betas": (0.9, 1.0)}, "betas must be from 0 to below 1, got 1.0"),

@@ -49,10 +49,32 @@ BASE = TrainConfig(
     device="cpu",
 )
 DROPOUT = DropoutConfig(embedding=0.1, input=0.1, hidden=0.1, output=0.1)
+AWD = LSTMConfig(
+    hidden_size=12,
+    embedding_size=8,
+    num_layers=2,
+    projection=False,
+    softmax=SoftmaxConfig(bias=True),
+    dropout=replace(DROPOUT, recurrent=0.2),
+)
+SGD = OptimizerConfig("sgd", matrix_lr=3.0, table_lr=3.0, vector_lr=3.0, weight_decay=1e-3)
 CONFIGS = {
     "lstm": replace(BASE, model=LSTM, optimizer=ADAMW),
     "lstm-dropout": replace(
         BASE, model=replace(LSTM, dropout=DROPOUT), optimizer=ADAMW, micro_batches=2
+    ),
+    "awd": replace(
+        BASE,
+        model=AWD,
+        optimizer=SGD,
+        vary_length=True,
+        warmup=0,
+        cooldown=0.0,
+        clip_norm=0.25,
+        average_decay=None,
+        average_patience=2,
+        activation_coef=2.0,
+        change_coef=1.0,
     ),
     "transformer": replace(BASE, model=TRANSFORMER),
     "transformer-dropout": replace(BASE, model=replace(TRANSFORMER, dropout=DROPOUT)),

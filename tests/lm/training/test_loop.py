@@ -188,6 +188,8 @@ def test_a_full_disk_leaves_checkpoint_and_model(
     [
         ({"num_steps": 0}, "num_steps must be at least 1, got 0"),
         ({"length": 17}, "length must be at most model.max_length=16, got 17"),
+        ({"length": 16, "vary_length": True}, r"max_length=16, got 16 \+ 25, as lengths vary"),
+        ({"change_coef": 1.0}, "change_coef must be 0 but for an LSTM without an adaptive block"),
         ({"batch_size": 7, "micro_batches": 2}, "batch_size must be a multiple of 2, 1 processes"),
         ({"batch_size": 4_000}, "batch_size must be at most 1705, the tokens, got 4000"),
         ({"valid_batch_size": 400}, "batch_size must be at most 310, the tokens, got 400"),
