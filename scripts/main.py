@@ -67,3 +67,7 @@ def _usage() -> str:
             "DRIFTWISE_DEBUG=1 shows where an error came from.",
         ]
     )
+
+
+if __name__ == "__main__":
+    main()

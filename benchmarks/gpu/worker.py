@@ -107,11 +107,10 @@ def begin(arguments: Sequence[str], folder: Path) -> Worker:
     """Begin ``driftwise gpu-run`` with these arguments in a session of its own (setsid)."""
     package = str(Path(driftwise.__file__).parent.parent)
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    code = "from driftwise.scripts.main import main; main()"
     with open(make_writable_folder(folder) / LOG, "ab") as log:
         offset = log.tell()
         process = subprocess.Popen(
-            [sys.executable, "-u", "-c", code, "gpu-run", *arguments],
+            [sys.executable, "-u", "-m", "driftwise.scripts.main", "gpu-run", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
