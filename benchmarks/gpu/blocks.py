@@ -123,9 +123,16 @@ def _wikitext2(settings: Settings) -> list[Stage]:
 
 
 def _ladder(settings: Settings) -> list[Stage]:
-    """All adapters at test time, and a block that is fitted on the same model."""
-    reading = _reading(settings, max_tokens=200_000)
+    """All adapters at test time, and a block that is fitted on the same model.
+
+    In byte pairs also the raw test split of WikiText-103, on which other models have been scored.
+    """
+    reading, stages = _reading(settings, max_tokens=200_000), []
+    if settings.tokenizer == "bpe":
+        raw = _reading(settings, raw=True)._replace(record="gpu_wikitext103_raw")
+        stages.append(_read("read-raw", "train", raw, WITH_RULES))
     return [
+        *stages,
         _read("read", "train", reading, EVERY_ADAPTER),
         Stage("fit", partial(fit, stage="train"), ("train",)),
         _read("read-fitted", "fit", reading, FITTED),

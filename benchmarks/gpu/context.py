@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from driftwise.benchmarks.gpu.record import make_record, merge_record
 from driftwise.benchmarks.gpu.shrink import shrink
 from driftwise.benchmarks.gpu.tiny_text import write_tiny_text
 from driftwise.lm.checkpoint import LoadedModel, load_language_model
-from driftwise.lm.corpora import Corpus, open_corpus
+from driftwise.lm.corpora import Corpus, open_corpus, read_raw_wikitext
 from driftwise.lm.training import TrainConfig
 from driftwise.lm.training.gpu_recipes import GPU_RECIPES
 from driftwise.tracking import write_json
@@ -160,6 +161,23 @@ class Context:
             cache=cache,
             progress=False,
         )
+
+    @cached_property
+    def raw_corpus(self) -> Corpus:
+        """The same with the raw test split of WikiText-103, detokenised, in the place of its own.
+
+        Raises:
+            Skipped: There is no such file.
+        """
+        path = Path(os.environ.get("DRIFTWISE_DATA", "")) / "wikitext-2" / "wiki.test.raw"
+        if self.settings.dry_run:
+            path = self.folder / "text" / "tiny.test.tokens"
+        try:
+            test = read_raw_wikitext(path, self.corpus.tokenizer)
+        except FileNotFoundError as error:
+            raise Skipped(str(error)) from None
+        splits = {**self.corpus.splits, "test": test}
+        return replace(self.corpus, name="wikitext-103 raw, detokenised", splits=splits)
 
     def stage_path(self, stage: str) -> Path:
         """Where the outcome of a stage is kept."""

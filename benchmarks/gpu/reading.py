@@ -27,6 +27,7 @@ class Reading(NamedTuple):
         max_tokens: Tokens of the test split; None for all.
         tune_tokens: Tokens of the validation split for settings.
         reset_documents: Whether all is forgotten where a document begins.
+        raw: Whether the raw test split of WikiText-103 is read, and not that of the corpus.
     """
 
     record: str
@@ -35,6 +36,7 @@ class Reading(NamedTuple):
     max_tokens: int | None = None
     tune_tokens: int = 5_000
     reset_documents: bool = True
+    raw: bool = False
 
 
 # Settings that are not tuned. The search of knn is exact.
@@ -66,12 +68,14 @@ def read(context: Context, stage: str, reading: Reading, rows: Mapping[str, str]
     longest = loaded.model.max_length
     if longest is not None:
         given["sliding"] = {"context": min(512, longest)}
-    place = make_writable_folder(context.folder / "readings" / f"{stage}-{reading.setting}")
+    corpus = context.raw_corpus if reading.raw else context.corpus
+    name = f"{stage}-{reading.record}-{reading.setting}"
+    place = make_writable_folder(context.folder / "readings" / name)
     skipped, seconds_per_token = [], 0.0
     for row, adapter in rows.items():
         parts = adapter.split("+")
         tuned = sum(_candidates(part, given) for part in parts) * reading.tune_tokens
-        tokens = min(len(context.corpus.test), reading.max_tokens or len(context.corpus.test))
+        tokens = min(len(corpus.test), reading.max_tokens or len(corpus.test))
         cost = max(COSTS.get(part, 1.5) for part in parts) * seconds_per_token * (tokens + tuned)
         if cost > context.clock.left:
             context.say(f"{row} is left out: it takes about {cost:.0f} s")
@@ -81,7 +85,7 @@ def read(context: Context, stage: str, reading: Reading, rows: Mapping[str, str]
             metrics, report = measure_in(
                 place,
                 loaded.model,
-                context.corpus,
+                corpus,
                 adapter,
                 length=reading.length,
                 max_tokens=reading.max_tokens,

@@ -13,7 +13,14 @@ import pytest
 import torch
 
 from driftwise.benchmarks.gpu import worker
-from driftwise.benchmarks.gpu.blocks import EVERY_ADAPTER, FITTED, WITH_MEMORIES, Stage, stages_of
+from driftwise.benchmarks.gpu.blocks import (
+    EVERY_ADAPTER,
+    FITTED,
+    WITH_MEMORIES,
+    WITH_RULES,
+    Stage,
+    stages_of,
+)
 from driftwise.benchmarks.gpu.context import Clock, Context, Settings, Skipped
 from driftwise.evaluation import load_result
 from driftwise.lm.checkpoint import save_language_model
@@ -76,7 +83,9 @@ def test_block_a_on_a_machine_that_has_torch_and_little_else(tmp_path):
 
 
 def test_block_b_detached_killed_and_resumed(tmp_path, capsys):
-    command = ["gpu-run", "B", "--dry-run", "--folder", str(tmp_path), "--wait"]
+    """In byte pairs, and so with a reading of raw WikiText besides."""
+    command = ["gpu-run", "B", "--dry-run", "--tokenizer", "bpe", "--folder", str(tmp_path)]
+    command.append("--wait")
     main([*command, "0"])
     assert "still at work" in capsys.readouterr().out
     wait_for(lambda: list(tmp_path.glob("runs/*/*/checkpoints/step_*")))
@@ -92,8 +101,10 @@ def test_block_b_detached_killed_and_resumed(tmp_path, capsys):
     main([*command, "60"])
     assert f"block B is done; records are in {tmp_path}/results" in capsys.readouterr().out
     assert (tmp_path / "stages/plan.json").read_bytes() == planned
-    found = rows(tmp_path / "results", "gpu_wiki_ladder")
+    found = rows(tmp_path / "results", "gpu_wiki_ladder-bpe")
     assert {row for row, _, _ in found} == {*EVERY_ADAPTER, *FITTED}
+    found = rows(tmp_path / "results", "gpu_wikitext103_raw")
+    assert {row for row, _, _ in found} == set(WITH_RULES)
     assert list(tmp_path.glob("readings/*/*/positions.png"))
     assert not list(tmp_path.glob("runs/*/*/checkpoints")) and list(tmp_path.glob("runs/*/*/best"))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("stages/*")}
