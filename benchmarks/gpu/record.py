@@ -27,7 +27,7 @@ def make_record(
     """
     return {
         "name": name,
-        "command": [command],
+        "command": command,
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "versions": versions(PACKAGES),
@@ -52,7 +52,8 @@ def merge_record(record: Mapping[str, Any], folder: Path) -> Path:
 
         new = {place(row) for row in record["table"]}
         merged["table"] = [e for e in earlier["table"] if place(e) not in new] + record["table"]
-        merged["command"] = list(dict.fromkeys(earlier["command"] + record["command"]))
+        commands = [*earlier["command"].split("; "), record["command"]]
+        merged["command"] = "; ".join(dict.fromkeys(commands))
         merged["protocol"] = earlier["protocol"] | record["protocol"]
         merged["seeds"] = sorted({*earlier["seeds"], *record["seeds"]})
     folder.mkdir(parents=True, exist_ok=True)

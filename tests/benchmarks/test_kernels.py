@@ -113,5 +113,5 @@ def test_records_of_several_runs_are_one_table(tmp_path):
     path = merge_record(make_record("x", "two", {"c": "r"}, [row("c", 4.0)]), tmp_path)
     record = load_result(path)
     assert {e["row"]: e["value"] for e in record["table"]} == {"a": 1, "b": 3, "c": 4}
-    assert (record["command"], record["protocol"]) == (["one", "two"], {"a": "q", "c": "r"})
+    assert (record["command"], record["protocol"]) == ("one; two", {"a": "q", "c": "r"})
     assert record["seeds"] == [0, 1]

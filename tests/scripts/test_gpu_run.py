@@ -77,7 +77,7 @@ def test_block_a_on_a_machine_that_has_torch_and_little_else(tmp_path):
     )
     assert ("fwl", "default", "time_ratio") in rows(tmp_path / "results", "gpu_adaptation_cost")
     record = load_result(tmp_path / "results" / "gpu_wikitext2.json")
-    assert record["command"] == ["driftwise gpu-run A --recipe wikitext2-transformer --dry-run"]
+    assert record["command"] == "driftwise gpu-run A --recipe wikitext2-transformer --dry-run"
     assert record["protocol"]["cache"].startswith("cache {") and record["seeds"] == [0]
     assert not list(tmp_path.glob("readings/*/*/positions.png"))  # without matplotlib
 

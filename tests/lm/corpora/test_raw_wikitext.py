@@ -8,7 +8,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from driftwise.lm.corpora import BytePairs, Words
-from driftwise.lm.corpora.text_files import find_file, read_text
 from driftwise.lm.corpora.raw_wikitext import (
     KEEP,
     MARKS,
@@ -16,6 +15,7 @@ from driftwise.lm.corpora.raw_wikitext import (
     read_raw_wikitext,
     tokenise,
 )
+from driftwise.lm.corpora.text_files import find_file, read_text
 
 LINES = {
     " He paid 3 @,@ 000 @.@ 5 in a two @-@ part deal . ": "He paid 3,000.5 in a two-part deal.",
