@@ -24,6 +24,7 @@ import math
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,15 +104,15 @@ def measure(
     work: list[Callable[[], Rows]] = []
     if "memories" in groups:
         for name, shape in {"tiny": TINY_SHAPE}.items() if tiny else SHAPES.items():
-            work.append(lambda name=name, shape=shape: timed.memories(name, shape, tiny))  # type: ignore[misc]
+            work.append(partial(timed.memories, name, shape, tiny))
     if "softmaxes" in groups:
         shape = TINY_SHAPE if tiny else SHAPES["wiki-s"]
         work.append(lambda: timed.rows("loss", softmaxes(shape, device, tiny)))
     if "recipes" in groups:
         for name in recipes:
-            work.append(lambda name=name: timed.recipe(name, tiny))  # type: ignore[misc]
+            work.append(partial(timed.recipe, name, tiny))
     if "adaptation" in groups:
-        work.append(lambda: reading_costs(device, rounds, tiny))
+        work.append(partial(reading_costs, device, rounds, tiny))
     for part in tqdm(work, desc="timing", disable=not progress):
         table += part()
         _free(device)

@@ -27,6 +27,7 @@ def main(arguments: Sequence[str]) -> None:
     folder = given.folder or Path("runs/gpu") / f"{given.block}{'-dry' if given.dry_run else ''}"
     results = given.results or (folder / "results" if given.dry_run else Path("results"))
     if FileLock.held(folder / LOCK):
+        (folder / LOG).touch()
         worker = Worker(None, (folder / LOG).stat().st_size)
     else:
         settings = _settings(given)
@@ -87,8 +88,9 @@ def _settings(given: argparse.Namespace) -> Settings:
             "micro-batches must be at least 1, minutes above 0 and seed at least 0, got "
             f"{given.micro_batches}, {given.minutes} and {given.seed}"
         )
-    if given.model is not None and given.block == "C":
-        raise ValueError("model must not be given for block C, whose models are trained alike")
+    for name in ("model", "recipe"):
+        if getattr(given, name) is not None and given.block == "C":
+            raise ValueError(f"{name} must not be given for block C, which trains its own alike")
     device = given.device
     if device == "auto":
         device = "cpu" if given.dry_run else "cuda"

@@ -73,10 +73,14 @@ class Settings:
 
     def command(self) -> str:
         """The command line, for the record."""
-        words = ["driftwise gpu-run", self.block, "--recipe", self.recipe]
-        for name in ("corpus", "tokenizer", "model"):
+        words = ["driftwise gpu-run", self.block]
+        if self.block != "C":
+            words += ["--recipe", self.recipe]
+        for name in ("corpus", "tokenizer"):
             if getattr(self, name) is not None:
                 words += [f"--{name}", getattr(self, name)]
+        if self.model is not None:
+            words += ["--model", Path(self.model).name]
         words += ["--dry-run"] if self.dry_run else []
         return " ".join(words)
 

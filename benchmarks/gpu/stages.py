@@ -23,7 +23,7 @@ from driftwise.lm.training import TrainConfig, train_language_model
 from driftwise.lm.training.gpu_recipes import EXPECTED, base_of
 from driftwise.tracking import make_writable_folder, read_metrics
 
-LOSSES = 0.95  # of the time of a step alone, what is left beside reading text and logging
+STEPS = 0.85  # share of a training that steps take, beside reading, validating and saving
 
 
 def check(context: Context) -> Found:
@@ -81,7 +81,7 @@ def plan(context: Context, seconds: float, share: float = 1.0) -> Found:
     step = TrainingStep(config, len(context.corpus.tokenizer), context.device)
     each = statistics.median(race({"step": step}, rounds, context.device, warmup=3)["step"])
     wanted = max(2, round(share * config.num_steps))
-    steps = max(2, min(wanted, int(LOSSES * seconds / each)))
+    steps = max(2, min(wanted, int(STEPS * seconds / each)))
     speed, expected = config.batch_size * config.length / each, EXPECTED[name].tokens_per_s
     context.say(
         f"{name}: {speed:,.0f} tokens/s, expected {expected:,}; {steps:,} of {wanted:,} steps fit"

@@ -253,6 +253,7 @@ def test_a_model_of_another_recipe_is_told_first(tmp_path):
     assert "is not of the recipe wiki-s: its" in text
     assert "no language model at" in told(*command, str(tmp_path / "nowhere"))
     assert "model must not be given for block C" in told("C", *command[1:], str(tmp_path / "lstm"))
+    assert "recipe must not be given for block C" in told("C", "--recipe", "wiki-m")
 
 
 def test_a_folder_of_another_run_is_told_first(tmp_path):
