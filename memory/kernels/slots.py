@@ -24,8 +24,10 @@ def has_slot_kernel(sizes: FastWeightSizes, *tensors: Tensor) -> bool:
     """Whether the kernel can take these tensors: what was generated, then fast weights.
 
     It is for several slots, since a single one has no others to leave alone, and without decay,
-    which touches them all.
+    which touches them all. Before it is first used on a device, it is tried there.
     """
+    from .slot_check import works_on  # which needs what is below
+
     return (
         kernels_wanted()
         and sizes.num_slots > 1
@@ -35,6 +37,7 @@ def has_slot_kernel(sizes: FastWeightSizes, *tensors: Tensor) -> bool:
         and not torch.compiler.is_compiling()
         and not any(is_functorch_wrapped_tensor(x) for x in tensors)
         and _has_triton()
+        and works_on(tensors[0].device)
     )
 
 

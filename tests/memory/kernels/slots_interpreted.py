@@ -10,7 +10,7 @@ from torch import Tensor
 
 from driftwise.memory import SparseFastWeights
 from driftwise.memory.delta_rule import Writes, sequential
-from driftwise.memory.kernels import slots
+from driftwise.memory.kernels import slot_check, slots
 
 
 def make(dtype: torch.dtype, **options: object) -> SparseFastWeights:
@@ -88,4 +88,5 @@ half = made.detach().bfloat16()
 expected = memory._slotwise(made.detach(), weights, None)[0]
 found = memory._slotwise(half, weights, None)[0]
 assert found.dtype == torch.float64 and (found - expected).norm() < 0.05 * expected.norm()
+assert slot_check.largest_difference(torch.device("cpu")) < 1e-5
 print("all equal")

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from driftwise.memory import SparseFastWeights
-from driftwise.memory.kernels import has_slot_kernel, slots, without_kernels
+from driftwise.memory.kernels import has_slot_kernel, slot_check, slots, without_kernels
 
 pytest.importorskip("triton", reason="the kernel for GPUs needs triton")
 
@@ -67,6 +67,7 @@ def test_what_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
         return has_slot_kernel(memory._sizes, tensor, tensor)
 
     monkeypatch.setattr(slots, "is_functorch_wrapped_tensor", lambda tensor: False)
+    monkeypatch.setattr(slot_check, "works_on", lambda device: True)
     assert taken() and taken(dtype=torch.float64)
     assert not taken("cpu") and not taken(dtype=torch.bfloat16)
     assert not taken(decay=True) and not taken(num_slots=1, top_k=1)
@@ -74,3 +75,28 @@ def test_what_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not taken()
     monkeypatch.setattr(slots, "_has_triton", lambda: False)
     assert not taken()
+
+
+def test_a_kernel_that_fails_or_is_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*given: Any) -> Any:
+        raise RuntimeError("no such instruction\nand much more")
+
+    def wrong(sizes: Any, equations: Any, slot: Any, *rest: Any) -> Any:
+        out, final = equations(*rest[:-1])
+        return 1.001 * out, final
+
+    def right(sizes: Any, equations: Any, slot: Any, *rest: Any) -> Any:
+        return equations(*rest[:-1])
+
+    for kernel, message in (
+        (fails, "RuntimeError: no such instruction$"),
+        (wrong, "its numbers differ by"),
+    ):
+        slot_check.works_on.cache_clear()
+        monkeypatch.setattr(slot_check, "slot_weights", kernel)
+        with pytest.warns(UserWarning, match=message):
+            assert not slot_check.works_on(torch.device("cpu"))
+    slot_check.works_on.cache_clear()
+    monkeypatch.setattr(slot_check, "slot_weights", right)
+    assert slot_check.works_on(torch.device("cpu"))
+    slot_check.works_on.cache_clear()
