@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from driftwise.lm.corpora import Corpus
 from driftwise.lm.evaluation import evaluate_model
 from driftwise.lm.models import LanguageModel
 from driftwise.lm.training import TrainConfig, train_language_model
+from driftwise.tracking import write_bytes
 
 RUNS = Path("runs/benchmarks")
 WAIT = 20.0  # seconds between looks at a model that another cell is training
@@ -60,20 +60,40 @@ def adapter_config(adapter: str) -> Mapping[str, Any]:
 def measure(
     model: LanguageModel, corpus: Corpus, adapter: str, folder: str, **options: Any
 ) -> dict[str, Any]:
-    """Perplexities of one adapter by bucket, and its gain on ``static``; and how it was read.
+    """:func:`measure_in` a folder that cells share, with how it was read."""
+    metrics, report = measure_in(RUNS / "readings" / folder, model, corpus, adapter, **options)
+    return {
+        **metrics,
+        "adapter": report["adapters"][adapter]["adapter"],
+        "protocol": report["protocol"],
+        "position": report["adapters"][adapter]["position"],
+        "tuning": report["tuning"],
+    }
 
-    ``static`` is read for every model once, in a folder that cells share.
+
+def measure_in(
+    place: Path, model: LanguageModel, corpus: Corpus, adapter: str, **options: Any
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Perplexities of one adapter by bucket, and its gain on ``static``; and the whole report.
+
+    ``static`` is read for every model once.
+
+    Args:
+        place: Folder that all readings of this model with these options share.
+        model: The model.
+        corpus: Whose test split is read.
+        adapter: Name of the adapter.
+        **options: As for :func:`driftwise.lm.evaluation.evaluate_model`.
     """
     names = list(dict.fromkeys(("static", adapter)))
-    place = RUNS / "readings" / folder
     mine = place / adapter  # two cells of one model may read at the same time
     if adapter != "static" and (place / "static" / "static.npz").is_file():
         mine.mkdir(parents=True, exist_ok=True)
-        shutil.copy(place / "static" / "static.npz", mine / "static.npz")
+        write_bytes(mine / "static.npz", (place / "static" / "static.npz").read_bytes())
     report = evaluate_model(model, corpus, names, folder=mine, progress=False, **options)
     entry = report["adapters"][adapter]
     found = entry["word_perplexity"]
-    metrics: dict[str, Any] = {
+    metrics = {
         "perplexity": found["value"],
         "perplexity_low": found["low"],
         "perplexity_high": found["high"],
@@ -88,10 +108,4 @@ def measure(
         metrics[f"perplexity_{labels[bucket]}"] = values["perplexity"]
     for bucket, values in entry["occurrence"].items():
         metrics[f"perplexity_{bucket}"] = values["perplexity"]
-    return {
-        **metrics,
-        "adapter": entry["adapter"],
-        "protocol": report["protocol"],
-        "position": entry["position"],
-        "tuning": report["tuning"],
-    }
+    return metrics, report

@@ -16,9 +16,7 @@ alike; values are medians over rounds, with the 95 % interval of the median from
 """
 
 import argparse
-import math
 import shlex
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +25,7 @@ from typing import Any
 
 import torch
 
+from driftwise.benchmarks.timing import race, summary
 from driftwise.memory import (
     GRU,
     LSTM,
@@ -39,7 +38,6 @@ from driftwise.memory import (
 from driftwise.tracking import machine, versions, write_json
 
 Contestants = dict[tuple[str, str], Callable[[], None]]
-Seconds = dict[tuple[str, str], list[float]]
 
 
 def main() -> None:
@@ -98,7 +96,7 @@ def step_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     }
     for name, memory in others.items():
         contestants[name, "default"] = rollout(memory, args.batch_size, args)
-    seconds = race(contestants, args.rounds)
+    seconds = race(contestants, args.rounds, args.device)
     rows = []
     for (row, setting), times in seconds.items():
         rows.append(summary(row, setting, "step_us", [1e6 * t / args.steps for t in times]))
@@ -152,7 +150,7 @@ def sequence_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     inputs = args.sequences * args.length
     return [
         summary(row, setting, "inputs_per_s", [inputs / t for t in times])
-        for (row, setting), times in race(contestants, args.rounds).items()
+        for (row, setting), times in race(contestants, args.rounds, args.device).items()
     ]
 
 
@@ -164,34 +162,6 @@ def training_pass(
         y.square().mean().backward()
 
     return run
-
-
-def race(contestants: Contestants, rounds: int) -> Seconds:
-    """Seconds of every contestant in every round, all in turn, after one round to warm up."""
-    seconds: Seconds = {name: [] for name in contestants}
-    for _ in range(rounds + 1):
-        for name, run in contestants.items():
-            begin = time.perf_counter()
-            run()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            seconds[name].append(time.perf_counter() - begin)
-    return {name: times[1:] for name, times in seconds.items()}
-
-
-def summary(row: str, setting: str, metric: str, values: list[float]) -> dict[str, Any]:
-    """Median, and its 95 % interval: the order statistics 1.96 sqrt(n) / 2 ranks off the middle."""
-    ordered, n = sorted(values), len(values)
-    rank = max(0, math.floor((n - 1.96 * math.sqrt(n)) / 2))
-    return {
-        "row": row,
-        "setting": setting,
-        "metric": metric,
-        "value": statistics.median(ordered),
-        "low": ordered[rank],
-        "high": ordered[n - 1 - rank],
-        "n": n,
-    }
 
 
 if __name__ == "__main__":

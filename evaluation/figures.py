@@ -1,7 +1,7 @@
 """Figures in one style, as `matplotlib.figure.Figure`: no display, no global state.
 
 Save them with ``figure.savefig("x.png", dpi=200)`` or `driftwise.tracking.RunFolder.save_figure`.
-matplotlib is imported on the first call.
+matplotlib and scipy are imported on the first call.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from .figure_style import STYLE, draw_line, label, label_ends, line_styles
 from .regret import cumulative_regret, recovery_curve
@@ -242,7 +241,7 @@ def _mean_and_half_width(values: Floats) -> tuple[Floats, Floats]:
     if runs == 1:
         return values[0], np.zeros(values.shape[1])
     error = values.std(axis=0, ddof=1) / np.sqrt(runs)
-    return values.mean(axis=0), special.stdtrit(runs - 1, 0.975) * error
+    return values.mean(axis=0), _student(runs - 1) * error
 
 
 def _recovery_and_half_width(
@@ -261,7 +260,14 @@ def _recovery_and_half_width(
     freedom = np.maximum(runs - 1, 1)
     error = np.sqrt((residual**2).sum(axis=0) * runs / freedom)
     error /= np.maximum(each.counts.sum(axis=0), 1)
-    return mean, np.where(runs > 1, special.stdtrit(freedom, 0.975) * error, 0.0)
+    return mean, np.where(runs > 1, _student(freedom) * error, 0.0)
+
+
+def _student(freedom: ArrayLike) -> Any:
+    """Return the 97.5 % quantile of Student's t."""
+    from scipy import special  # not everywhere where results are only read
+
+    return special.stdtrit(freedom, 0.975)
 
 
 def _entries(

@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 Floats = NDArray[np.float64]
 Method = Literal["expanded", "percentile", "BCa"]
@@ -201,7 +200,7 @@ def _interval(
     seed: int,
 ) -> Interval:
     """Bootstrap independent samples with scipy; ``shape`` is (runs, tasks), for size and df."""
-    from scipy import stats
+    from scipy import special, stats
 
     runs, tasks = shape
     if not all(np.isfinite(sample).all() for sample in samples):

@@ -34,6 +34,15 @@ class _TorchRecurrent(SequenceMemory):
         super().__init__(input_size, hidden_size)
         self.hidden_size, self.num_layers = self.output_size, int(num_layers)
 
+    def train(self, mode: bool = True) -> _TorchRecurrent:
+        """Torch's kernels stay in training mode, in which alone those of a GPU have gradients.
+
+        That is for what learns in evaluation; without dropout of their own, the modes are the same.
+        """
+        super().train(mode)
+        self.rnn.train()
+        return self
+
     def _zeros(self, batch_size: int) -> Tensor:
         weight = next(self.rnn.parameters())
         return weight.new_zeros(batch_size, self.num_layers, self.hidden_size)

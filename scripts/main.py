@@ -13,6 +13,7 @@ COMMANDS = {
     "train-online": "train an agent that adapts by masked steps of policy gradient",
     "run-omniglot": "run a classifier on a stream whose classes keep coming",
     "train-lm": "train a language model",
+    "gpu-run": "train and adapt language models on one large GPU, for the record",
     "evaluate-lm": "read a text with a language model, with every way of adapting",
     "generate": "let a language model go on with a text",
     "watch": "film agents in a world that changes",
@@ -20,6 +21,10 @@ COMMANDS = {
     "results": "fill and print the results of record",
     "demo": "train a small agent, evaluate the shipped one, draw both",
 }
+
+
+# ImportError: of a package that only some of a command's choices need.
+ERRORS = (ValueError, TypeError, OSError, RuntimeError, FloatingPointError, ImportError)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -40,9 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     script = importlib.import_module(f"driftwise.scripts.{command.replace('-', '_')}")
     try:
         script.main(rest)
-    except (
-        ValueError, TypeError, OSError, RuntimeError, FloatingPointError, ImportError
-    ) as error:  # fmt: skip
+    except ERRORS as error:
         if os.environ.get("DRIFTWISE_DEBUG"):
             raise
         raise SystemExit(f"driftwise {command}: {error}") from None
@@ -64,3 +67,7 @@ def _usage() -> str:
             "DRIFTWISE_DEBUG=1 shows where an error came from.",
         ]
     )
+
+
+if __name__ == "__main__":
+    main()

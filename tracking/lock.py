@@ -47,6 +47,19 @@ class FileLock:
         self._file.write(f"process {os.getpid()}")
         self._file.flush()
 
+    @staticmethod
+    def held(path: str | os.PathLike[str]) -> bool:
+        """Whether another process holds the lock of this file now."""
+        # Closing a handle of a file drops the lock that this process itself may have on it.
+        if fcntl is None or Path(path).resolve() in _held or not Path(path).exists():
+            return False
+        with open(path, encoding="utf-8") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return True
+        return False
+
     def release(self) -> None:
         """Give the lock back; calling it again does nothing."""
         if self._file is not None:

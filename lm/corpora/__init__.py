@@ -8,6 +8,7 @@ from .lanes import IGNORED, Batch, Lanes
 from .named import NAMED
 from .opening import open_corpus
 from .pretrained import PretrainedTokenizer
+from .raw_wikitext import read_raw_wikitext
 from .token_split import Documents, TokenSplit
 from .tokenizer import Tokenizer, fingerprint
 from .tokenizer_files import load_tokenizer, save_tokenizer
@@ -30,6 +31,7 @@ __all__ = [
     "fingerprint",
     "load_tokenizer",
     "open_corpus",
+    "read_raw_wikitext",
     "save_tokenizer",
     "split_words",
 ]

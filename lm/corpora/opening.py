@@ -58,7 +58,7 @@ def open_corpus(
     """
     if name_or_path == "drifting":
         return DriftingCorpus()
-    source = _find_source(name_or_path, data)
+    source = find_source(name_or_path, data)
     if isinstance(tokenizer, str) and tokenizer in ("words", "blanks", "bpe"):
         settings, make = _trained(tokenizer, source, vocab_size, min_count)
     else:
@@ -86,9 +86,10 @@ def _load(path: str | os.PathLike[str]) -> Tokenizer:
         ) from None
 
 
-def _find_source(
-    name_or_path: str | os.PathLike[str], data: str | os.PathLike[str] | None
+def find_source(
+    name_or_path: str | os.PathLike[str], data: str | os.PathLike[str] | None = None
 ) -> Source:
+    """Where the documents of a corpus come from; arguments and errors as :func:`open_corpus`."""
     name = os.fspath(name_or_path)
     if name in NAMED:
         return from_name(name, data)

@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,9 @@ def evaluate_model(
         settings: Settings by part, which are then not tuned.
         tune_tokens: Tokens of the validation split that the rest is tuned on, its first ones; 0
             takes the defaults.
-        folder: Where to keep scores, ``report.json`` and ``positions.png``; a second call goes on
-            where the first was stopped. None keeps nothing.
+        folder: Where to keep scores, ``report.json`` and, where matplotlib is installed,
+            ``positions.png``; a second call goes on where the first was stopped. None keeps
+            nothing.
         progress: Whether to show bars.
 
     Returns:
@@ -118,12 +120,12 @@ def evaluate_model(
     report["tuning"] = tuned._asdict()
     if kept is not None:
         write_json(kept / "report.json", report)
-        figure = plot_positions(
-            report, in_documents=len(stream.documents) > 1, title=f"{corpus.name} {split}"
-        )
-        image = io.BytesIO()
-        figure.savefig(image, format="png", dpi=200)
-        write_bytes(kept / "positions.png", image.getvalue())
+        if find_spec("matplotlib") is not None:
+            title = f"{corpus.name} {split}"
+            figure = plot_positions(report, in_documents=len(stream.documents) > 1, title=title)
+            image = io.BytesIO()
+            figure.savefig(image, format="png", dpi=200)
+            write_bytes(kept / "positions.png", image.getvalue())
     return report
 
 

@@ -26,7 +26,8 @@ class SoftmaxConfig:
     tied: bool = True
     """Whether inputs are embedded by the rows of the softmax."""
     cutoffs: tuple[int, ...] = ()
-    """Word ids at which the clusters of an adaptive softmax begin; none for a full softmax."""
+    """Word ids at which the clusters of an adaptive softmax begin; none for a full softmax. Those
+    beyond the vocabulary are left out."""
     div_value: float = 4.0
     """Factor by which each cluster is narrower than the one before it."""
     capacities: tuple[float, ...] = ()

@@ -72,6 +72,8 @@ class FastBlockConfig:
     """Where the six step sizes start."""
     second_order: bool = True
     """Whether gradients flow through what is written."""
+    adaptive: bool = True
+    """Whether it adapts. False is the control: the same block with step sizes of zero."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class DropConnectLSTM(LSTM):
             has_biases=True,
             num_layers=1,
             dropout=0.0,
-            train=self.training,
+            train=True,  # without dropout of its own it is the same, with gradients on a GPU
             bidirectional=False,
             batch_first=True,
         )

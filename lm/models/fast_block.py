@@ -45,6 +45,7 @@ class FastBlockLanguageModel(LanguageModel):
     Attributes:
         body: As given.
         layer: The block.
+        adaptive: Whether the block adapts; step sizes are zero for good where not.
     """
 
     def __init__(self, body: LanguageModel, config: FastBlockConfig) -> None:
@@ -60,6 +61,11 @@ class FastBlockLanguageModel(LanguageModel):
             second_order=config.second_order,
             residual=config.residual,
         )
+        self.adaptive = config.adaptive
+        if not self.adaptive:
+            with torch.no_grad():
+                self.layer.log_step_size.fill_(-float("inf"))
+            self.layer.log_step_size.requires_grad_(False)
 
     @property
     def head(self) -> SoftmaxHead:  # type: ignore[override]
@@ -80,11 +86,15 @@ class FastBlockLanguageModel(LanguageModel):
         self, inputs: Tensor, state: FastBlockState | None, starts: Tensor | None
     ) -> tuple[Tensor, FastBlockState]:
         x, body = self.body(inputs, None if state is None else state.body, starts)
+        waiting = torch.ones_like(inputs[:, 0], dtype=torch.bool)
+        if not self.adaptive:  # nobody would read what is written
+            nothing = self.layer.initial_state(len(x))
+            return self.layer.slow(x), FastBlockState(body, nothing, x[:, -1], waiting)
         block = None
         if state is not None:
-            waiting = state.waiting if starts is None else state.waiting & ~starts[:, 0]
+            kept = state.waiting if starts is None else state.waiting & ~starts[:, 0]
             latest = state.latest.to(x.dtype)
-            block = self.layer.write(latest, inputs[:, 0], waiting.to(x.dtype), state.block)
+            block = self.layer.write(latest, inputs[:, 0], kept.to(x.dtype), state.block)
         if inputs.shape[1] == 1:
             y, block = self._step(x, block, starts)
         else:
@@ -93,7 +103,6 @@ class FastBlockLanguageModel(LanguageModel):
             weights = torch.ones_like(inputs, dtype=x.dtype)
             weights[:, -1] = 0
             y, block = self.layer(x, targets, weights, block, starts)
-        waiting = torch.ones_like(inputs[:, 0], dtype=torch.bool)
         return y, FastBlockState(body, block, x[:, -1], waiting)
 
     def _step(

@@ -104,6 +104,7 @@ def model_flops(
     if isinstance(model, FastBlockLanguageModel):
         body = model.body
         cost = fast_weight_flops(model.layer, length, carried=carried)
+        adapting = adapting and model.adaptive
         block = cost.total if adapting else cost.static
         head *= 3.0 if adapting else 1.0
     again = body.passes if carried else 1.0

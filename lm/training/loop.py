@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import os
 import re
 from pathlib import Path
@@ -17,28 +16,16 @@ from tqdm import tqdm
 
 from ...tracking import RunFolder, latest_checkpoint
 from ..checkpoint import BEST, LAST
-from ..corpora import IGNORED, Batch, Corpus
+from ..corpora import Corpus
 from ..devices import autocast
-from ..models import (
-    FastBlockLanguageModel,
-    LanguageModel,
-    build_model,
-    count_parameters,
-    flops_per_token,
-)
-from ..models.transformer import Block
+from ..models import build_model, count_parameters, flops_per_token
 from ..optimizers import make_optimizers, set_learning_rates
 from .config import TrainConfig
-from .objective import Objective, Read, arguments, carried, static_loss
+from .objective import Objective, Read, static_loss
 from .outputs import measured, sample_text, save_model, show
-from .processes import (
-    gradients_stay_here,
-    join_processes,
-    replicate,
-    shard,
-    whole,
-)
+from .processes import join_processes, replicate, shard, whole
 from .recent import Recent
+from .step import Step, compile_parts
 from .training_state import TrainingState
 from .weight_average import WeightAverage
 
@@ -104,20 +91,21 @@ def train_language_model(
         like, parameters = model.initial_state(1), count_parameters(model)
         objective: nn.Module = Objective(model, config.activation_coef, config.change_coef)
         if config.compile:
-            _compile_parts(model)
+            compile_parts(model)
         if world_size > 1 and config.parallel == "fsdp":
             shard(objective, processes)
         optimizers = make_optimizers(model, config.optimizer)
         average = WeightAverage(model, config.average_decay, config.average_patience)
         if world_size > 1 and config.parallel == "ddp":
             objective = replicate(objective, processes)
-        trained = [p for p in model.parameters() if p.requires_grad]
         now = TrainingState(model, optimizers, average, lanes, like, config.micro_batches)
 
         def read(*args: Any) -> Read:
             with autocast(device, config.precision):
                 found: Read = objective(*args)
             return found
+
+        step = Step(config, model, objective, read, optimizers, processes)
 
         # The folder, and what a killed run has left in it.
         task = re.sub(r"[^A-Za-z0-9_.-]+", "-", corpus.name).strip("-.") or "text"
@@ -162,34 +150,14 @@ def train_language_model(
             # A batch that is longer or shorter than the others counts by its length.
             factor = config.learning_rate_factor(now.step) * batch.inputs.shape[1] / config.length
             set_learning_rates(optimizers, factor)
-
-            # Gradients of the mean over all targets, of which processes may have unequal numbers.
-            tokens = (batch.targets != IGNORED).sum().to(device)
-            scale = world_size / processes.sum(tokens.clone())
-            activations = []
-            for number, part in enumerate(_parts(batch, config.micro_batches)):
-                last = number + 1 == config.micro_batches
-                with contextlib.nullcontext() if last else gradients_stay_here(objective):
-                    seen = read(*arguments(part, now.states[number], model, device))
-                    ((seen.loss + seen.penalty) * scale).backward()
-                now.states[number] = carried(seen.state, model, config.carry)
-                if config.model.softmax.hebbian is not None:
-                    activations.append((seen.hidden.detach(), part.targets.to(device)))
-                recent.add_loss(seen.loss.detach())
-            limit = math.inf if config.clip_norm is None else config.clip_norm
-            norm = whole(nn.utils.clip_grad_norm_(trained, limit))
-            for optimizer in optimizers:
-                optimizer.step()
-                optimizer.zero_grad()
-            if activations:
-                _memorise(model, activations)
+            taken = step.take(batch, now.states)
             average.update()
-            recent.add_step(tokens, norm)
+            recent.add(taken)
             now.step += 1
 
             evaluating, saving = due(config.evaluate_every), due(config.checkpoint_every)
             if evaluating or saving or due(config.log_every):
-                weights = whole(nn.utils.get_total_norm(trained))
+                weights = whole(nn.utils.get_total_norm(step.trained))
                 found = recent.take(now.step, weights, folder)
                 now.tokens += int(found["train/tokens"])
                 found["train/tokens"] = now.tokens
@@ -247,26 +215,3 @@ def train_language_model(
 
 def _seed_of(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _compile_parts(model: LanguageModel) -> None:
-    """Compile one Transformer block for all, and the softmax where it is differentiated once."""
-    for part in model.modules():
-        if isinstance(part, Block):
-            part.compile()
-    if not isinstance(model, FastBlockLanguageModel):
-        model.head.compile()
-
-
-def _parts(batch: Batch, count: int) -> list[Batch]:
-    """The rows of a batch in equal parts."""
-    split = (tensor.chunk(count) for tensor in batch)
-    return [Batch(*part) for part in zip(*split, strict=True)]
-
-
-def _memorise(model: LanguageModel, activations: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """The Hebbian rule, with the hidden vectors and targets of the whole batch."""
-    hidden = torch.cat([part.flatten(0, 1) for part, _ in activations]).float()
-    targets = torch.cat([part.flatten() for _, part in activations])
-    real = targets != IGNORED
-    model.head.memorise(hidden[real], targets[real])

@@ -94,14 +94,16 @@ def arguments(
     """What :meth:`Objective.forward` takes, on the device.
 
     Where nothing is reset there are no starts: models have faster ways then. But a learned initial
-    state has a gradient in every batch, with or without another process that has seen a reset.
+    state has a gradient in every batch, with or without another process that has seen a reset, or
+    because all rows begin with it.
     """
     inputs, targets, starts = batch
     if state is None:  # which is a reset of all rows
         starts = starts.clone()
         starts[:, 0] = False
     learned = any(isinstance(part, SparseFastWeights) for part in model.modules())
-    resets = starts.to(device, non_blocking=True) if learned or starts.any() else None
+    needed = starts.any() or (learned and state is not None)
+    resets = starts.to(device, non_blocking=True) if needed else None
     moved = (part.to(device, non_blocking=True) for part in (inputs, targets))
     return *moved, resets, state
 

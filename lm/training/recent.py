@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .processes import Processes
+from .step import Taken
 
 
 class Recent:
@@ -26,14 +27,11 @@ class Recent:
         self._steps = 0
         self.restart_clock()
 
-    def add_loss(self, loss: Tensor) -> None:
-        """The summed losses of a part of a batch."""
-        self._sums[0] += loss
-
-    def add_step(self, tokens: Tensor, norm: Tensor) -> None:
-        """One step: the targets of this process, and the length of the gradient of all."""
-        self._sums[1] += tokens
-        self._norm += norm
+    def add(self, taken: Taken) -> None:
+        """One step."""
+        self._sums[0] += taken.nats
+        self._sums[1] += taken.tokens
+        self._norm += taken.norm
         self._steps += 1
 
     def take(self, step: int, weight_norm: Tensor, folder: Path) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Training runs, as functions that return their configuration.
 
-Times are of one core of an AMD EPYC (Turin), from the speeds in docs/language_models.md, where a
-recipe does not name another machine.
+Times are of one core of an AMD EPYC (Turin), from the speeds in docs/language_models.md. Those for
+one large GPU are in gpu_recipes.py.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ..models import (
     LSTMConfig,
     SparseLayersConfig,
     TransformerConfig,
-    awd_lstm,
     small_lstm,
     small_transformer,
 )
 from ..optimizers import OptimizerConfig
 from .config import TrainConfig
+from .gpu_recipes import GPU_RECIPES
 
 LSTM_RATES = OptimizerConfig("adamw", matrix_lr=4e-3, table_lr=4e-3, vector_lr=4e-3)
 
@@ -77,38 +77,6 @@ def wikitext2_lstm(hebbian: bool = False) -> TrainConfig:
         clip_norm=0.25,
         num_steps=8_000,
         evaluate_every=1_000,
-    )
-
-
-def wikitext2_awd_lstm() -> TrainConfig:
-    """WikiText-2 with the AWD-LSTM of Merity et al. (2018), for a GPU: 750 epochs, as there.
-
-    33.6 million parameters, 201 MFLOP a token of training, 3.1e17 FLOP in all. Expected, as
-    published: test perplexity 65.8 (66.0 before a fine-tuning that is left out here), and 44.3 with
-    dynamic evaluation (Krause et al. 2018). On one H200 400,000 to 700,000 tokens a second, so 40
-    to 65 minutes: an estimate, since what takes the time is that steps wait for one another. The
-    learning rate is constant, and weights are averaged from where validation stops to improve:
-    with fewer ``num_steps`` it ends sooner, and a little worse.
-    """
-    return TrainConfig(
-        model=awd_lstm(),
-        corpus="wikitext-2",
-        order="given",
-        reset_documents=False,
-        batch_size=80,
-        length=70,
-        vary_length=True,
-        num_steps=289_000,
-        optimizer=OptimizerConfig("sgd", 30.0, 30.0, 30.0, weight_decay=1.2e-6),
-        warmup=0,
-        cooldown=0.0,
-        clip_norm=0.25,
-        average_patience=5,
-        activation_coef=2.0,
-        change_coef=1.0,
-        log_every=77,
-        evaluate_every=385,  # an epoch
-        checkpoint_every=1_925,
     )
 
 
@@ -166,5 +134,5 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
     **{f"{name}-sparse": partial(with_sparse_layer, recipe) for name, recipe in BASES.items()},
     "wikitext2-lstm": wikitext2_lstm,
     "wikitext2-lstm-hebbian": partial(wikitext2_lstm, hebbian=True),
-    "wikitext2-awd-lstm": wikitext2_awd_lstm,
+    **GPU_RECIPES,
 }

@@ -157,3 +157,9 @@ def test_float32_kernels_agree_with_the_step_form() -> None:
     expected, _ = SequenceMemory.forward(memory, x, None, starts)
     torch.testing.assert_close(y, expected, rtol=1e-5, atol=1e-6)
     assert isinstance(memory.rnn, nn.LSTM)
+
+
+@pytest.mark.parametrize("kind", [LSTM, GRU])
+def test_torch_stays_in_training_mode_in_which_alone_a_gpu_has_gradients(kind: type) -> None:
+    memory = nn.Sequential(kind(3, 4)).eval()
+    assert not memory[0].training and memory[0].rnn.training and memory[0].rnn.dropout == 0

@@ -77,6 +77,14 @@ def test_the_full_softmax_is_a_capped_linear_layer() -> None:
     torch.testing.assert_close(head.embed(targets), head.rows.weight[targets])
 
 
+def test_cutoffs_beyond_the_vocabulary_are_left_out() -> None:
+    config = SoftmaxConfig(cutoffs=(6, V, 99), capacities=(0.5, 0.2, 0.1))
+    head = make_softmax(config, D, V)
+    assert isinstance(head, AdaptiveSoftmax)
+    assert (head.cutoffs, head.capacities) == ((6,), (0.5,))
+    assert isinstance(make_softmax(config, D, 6), FullSoftmax)
+
+
 def test_the_adaptive_softmax_is_that_of_torch() -> None:
     head, (hidden, targets) = make("adaptive"), examples(40)
     theirs = torch.nn.AdaptiveLogSoftmaxWithLoss(D, V, [6, 14], div_value=2.0).double()

@@ -1,6 +1,7 @@
 """The block that learns while it reads: its targets are the words that come in."""
 
 import copy
+import dataclasses
 import math
 
 import pytest
@@ -8,7 +9,13 @@ import torch
 from torch import Tensor
 
 from driftwise.lm.losses import SoftmaxConfig
-from driftwise.lm.models import FastBlockConfig, LSTMConfig, TransformerConfig, build_model
+from driftwise.lm.models import (
+    FastBlockConfig,
+    LSTMConfig,
+    TransformerConfig,
+    build_model,
+    model_flops,
+)
 from driftwise.memory import autograd_dynamic_evaluation, detach
 
 V = 9
@@ -61,6 +68,22 @@ def test_step_sizes_of_zero_leave_the_slow_block(name: str) -> None:
         model.layer.log_step_size.fill_(-torch.inf)
     x, _ = model.body(ids)
     torch.testing.assert_close(model(ids)[0], model.layer.slow(x))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_control_is_the_block_with_step_sizes_of_zero(name: str) -> None:
+    adapting, ids = make(name), torch.randint(V, (2, 7))
+    block = dataclasses.replace(CONFIGS[name].fast_block, adaptive=False)
+    control = build_model(dataclasses.replace(CONFIGS[name], fast_block=block), V).double()
+    weights = adapting.state_dict() | {"layer.log_step_size": control.layer.log_step_size}
+    control.load_state_dict(weights)
+    adapting.load_state_dict(weights)
+    whole, _ = adapting(ids)
+    first, state = control(ids[:, :4])
+    torch.testing.assert_close(torch.cat((first, control(ids[:, 4:], state)[0]), 1), whole)
+    assert not control.layer.log_step_size.requires_grad
+    cost = model_flops(control, 8)
+    assert cost == model_flops(adapting, 8, adapting=False) != model_flops(adapting, 8)
 
 
 def test_a_residual_block_changes_nothing_before_training() -> None:

@@ -159,13 +159,13 @@ def test_nothing_is_averaged_before() -> None:
 
 def stop_after(steps: int) -> Callable[..., None]:
     """A method of :class:`Recent` that is interrupted at such a step."""
-    add_step, done = Recent.add_step, []
+    add, done = Recent.add, []
 
     def call(self: Recent, *args: Any) -> None:
         done.append(1)
         if len(done) > steps:
             raise KeyboardInterrupt
-        add_step(self, *args)
+        add(self, *args)
 
     return call
 
@@ -179,7 +179,7 @@ def test_ten_steps_and_ten_more_are_twenty(train: Train, tmp_path: Path) -> None
         whole = Path(train("awd", tmp_path / f"whole-{patience}", **options)["folder"])
         parts = tmp_path / f"parts-{patience}"
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Recent, "add_step", stop_after(13))
+            patch.setattr(Recent, "add", stop_after(13))
             with pytest.raises(KeyboardInterrupt):
                 train("awd", parts, **options)
         folder = parts / "drifting/awd-0"

@@ -1,0 +1,1 @@
+"""Runs of record on one large GPU: ``driftwise gpu-run``."""
