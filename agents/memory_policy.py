@@ -50,13 +50,13 @@ class Evaluation(NamedTuple):
         values: (B, T) estimates of the return.
         log_probs: (B, T) log-probabilities of the actions taken.
         entropy: (B, T), or None where it has no closed form.
-        rewards: (B, T) rewards that it expects of the actions taken.
+        rewards: (B, T) rewards that it expects of the actions taken, where asked for.
     """
 
     values: Tensor
     log_probs: Tensor
     entropy: Tensor | None
-    rewards: Tensor
+    rewards: Tensor | None
 
 
 class MemoryPolicy(BasePolicy):
@@ -177,6 +177,8 @@ class MemoryPolicy(BasePolicy):
         actions: Tensor,
         state: State = None,
         starts: Tensor | None = None,
+        *,
+        predict_rewards: bool = False,
     ) -> Evaluation:
         """What the policy makes of whole sequences.
 
@@ -185,6 +187,7 @@ class MemoryPolicy(BasePolicy):
             actions: (B, T, ...) actions taken.
             state: memory state before the first step; None is the initial one.
             starts: (B, T) bool, where the memory is reset first.
+            predict_rewards: also say what reward is expected at each step.
         """
         batch, length = actions.shape[:2]
         flat = map_state(lambda x: x.flatten(0, 1), observations)
@@ -200,7 +203,7 @@ class MemoryPolicy(BasePolicy):
             values=self.critic(hidden).view(shape),
             log_probs=distribution.log_prob(flat_actions).view(shape),
             entropy=None if entropy is None else entropy.view(shape),
-            rewards=self.reward_head(hidden, flat_actions).view(shape),
+            rewards=self.reward_head(hidden, flat_actions).view(shape) if predict_rewards else None,
         )
 
     def predict(

@@ -421,7 +421,11 @@ class MemoryPPO(OnPolicyAlgorithm):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """PPO's clipped objective, and the scalars to log."""
         values, log_prob, entropy, rewards = self.policy.evaluate_actions(
-            batch.observations, batch.actions, batch.state, batch.starts
+            batch.observations,
+            batch.actions,
+            batch.state,
+            batch.starts,
+            predict_rewards=self.reward_coef > 0,
         )
         advantages = batch.advantages
         if self.normalize_advantage and advantages.numel() > 1:
@@ -437,7 +441,7 @@ class MemoryPPO(OnPolicyAlgorithm):
         }
         loss = losses["policy_gradient_loss"] + ent_coef * losses["entropy_loss"]
         loss = loss + self.vf_coef * losses["value_loss"]
-        if self.reward_coef:
+        if rewards is not None:
             losses["reward_loss"] = self.policy.reward_head.loss(rewards, batch.rewards)
             loss = loss + self.reward_coef * losses["reward_loss"]
         with torch.no_grad():

@@ -62,6 +62,9 @@ def test_plain_ppo_leaves_the_head_alone(small_agent):
     agent = small_agent()
     before = agent.policy.reward_head.linear.weight.clone()
     agent.learn(2 * agent.n_steps * agent.n_envs)
+    batch = next(agent.rollout_buffer.minibatches(agent.sequences_per_batch))
+    evaluation = agent.policy.evaluate_actions(batch.observations, batch.actions)
+    assert evaluation.rewards is None
     assert torch.equal(agent.policy.reward_head.linear.weight, before)
     assert agent.policy.reward_head.linear.weight not in agent.policy.optimizer.state
 
@@ -75,7 +78,7 @@ def test_the_loss_gains_the_unexplained_share_of_the_rewards(small_agent):
         losses.append(agent._loss(batch, 0.2, 0.0)[0])
     head = agent.policy.reward_head
     evaluation = agent.policy.evaluate_actions(
-        batch.observations, batch.actions, batch.state, batch.starts
+        batch.observations, batch.actions, batch.state, batch.starts, predict_rewards=True
     )
     errors = (evaluation.rewards - batch.rewards).double()
     expected = 0.7 * errors.square().mean().item() / float(head.std) ** 2
@@ -102,7 +105,7 @@ def test_an_agent_learns_what_its_arms_pay(small_agent):
     batch = next(agent.rollout_buffer.minibatches(64))
     with torch.no_grad():
         rewards = agent.policy.evaluate_actions(
-            batch.observations, batch.actions, batch.state, batch.starts
+            batch.observations, batch.actions, batch.state, batch.starts, predict_rewards=True
         ).rewards
     unexplained = (rewards - batch.rewards).square().mean() / batch.rewards.var()
     assert unexplained < 0.93  # 1 for a constant; an arm's own chance explains a third at best
