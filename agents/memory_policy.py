@@ -1,6 +1,6 @@
 """An actor-critic policy for stable-baselines3 around any sequence memory."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,42 +21,11 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from ..memory.state import State, map_state
+from .decisions import Decision, Evaluation
 from .memories import MemoryFactory, make_memory
 from .value_head import RewardHead, ValueHead
 
 Observation = Tensor | dict[str, Tensor]
-
-
-class Decision(NamedTuple):
-    """What the policy decides for one step of every environment.
-
-    Attributes:
-        actions: (N, ...) sampled or most likely actions.
-        values: (N,) estimates of the return.
-        log_probs: (N,) log-probabilities of the actions.
-        state: memory state after the step.
-    """
-
-    actions: Tensor
-    values: Tensor
-    log_probs: Tensor
-    state: State
-
-
-class Evaluation(NamedTuple):
-    """What the policy makes of whole sequences.
-
-    Attributes:
-        values: (B, T) estimates of the return.
-        log_probs: (B, T) log-probabilities of the actions taken.
-        entropy: (B, T), or None where it has no closed form.
-        rewards: (B, T) rewards that it expects of the actions taken, where asked for.
-    """
-
-    values: Tensor
-    log_probs: Tensor
-    entropy: Tensor | None
-    rewards: Tensor | None
 
 
 class MemoryPolicy(BasePolicy):

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..memory.state import State, map_state, select_rows
 from .memory_policy import MemoryPolicy
 from .memory_reset import MEMORY_RESETS, memory_starts, trial_starts
+from .minibatch_sizes import check_numbers, minibatch_sizes
 from .sb3_vec_env import SB3VecEnv
 from .sequence_buffer import SequenceBuffer, Sequences
 
@@ -161,48 +162,17 @@ class MemoryPPO(OnPolicyAlgorithm):
             self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs
         ).to(self.device)
         # Here and not in __init__, which `load` calls before it knows the values.
-        self._check_numbers()
+        check_numbers(self)
         self.clip_range = FloatSchedule(self.clip_range)
         self.ent_coef = FloatSchedule(self.ent_coef)  # type: ignore[assignment]
-        length, self.sequences_per_batch = self._lengths()
+        length, self.sequences_per_batch = minibatch_sizes(
+            self.n_steps, self.n_envs, self.sequence_length, self.batch_size
+        )
         self.rollout_buffer = SequenceBuffer(
             self.n_steps, self.n_envs, length, self.gamma, self.gae_lambda
         )
         if self._memory_state is not None:
             self._memory_state = map_state(lambda x: x.to(self.device), self._memory_state)
-
-    def _check_numbers(self) -> None:
-        for name in ("n_steps", "n_epochs", "sequence_length", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        for name in ("gamma", "gae_lambda"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} must be between 0 and 1, got {value}")
-        for name in ("vf_coef", "reward_coef", "max_grad_norm"):
-            value = getattr(self, name)
-            if not 0 <= value < float("inf"):
-                raise ValueError(f"{name} must be finite and not negative, got {value}")
-
-    def _lengths(self) -> tuple[int, int]:
-        """The length of a sequence, and how many make a minibatch."""
-        length = self.n_steps if self.sequence_length is None else self.sequence_length
-        if self.n_steps % length:
-            raise ValueError(f"sequence_length must divide n_steps={self.n_steps}, got {length}")
-        count = self.n_steps * self.n_envs // length
-        if self.batch_size is None:
-            quarter = max(1, count // 4)
-            while count % quarter:
-                quarter -= 1
-            return length, quarter
-        per_batch, rest = divmod(self.batch_size, length)
-        if rest or count % per_batch:
-            raise ValueError(
-                f"batch_size must be a multiple of sequence_length={length} that divides the "
-                f"{self.n_steps * self.n_envs} steps of a rollout, got {self.batch_size}"
-            )
-        return length, per_batch
 
     def _setup_learn(
         self,
