@@ -1,13 +1,15 @@
 """``driftwise train-agent``: train a memory agent on a shifting environment."""
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import tyro
 
 from driftwise.agents.config import TrainConfig
-from driftwise.agents.recipes import RECIPES
+from driftwise.agents.recipes import RECIPES, with_memory
 from driftwise.scripts.command_line import Resume, parse_with_recipe, resume_mode
 
 
@@ -34,7 +36,11 @@ class Arguments:
 def main(arguments: Sequence[str]) -> None:
     """Run the command with these arguments."""
     given, _ = parse_with_recipe(
-        Arguments, arguments, "driftwise train-agent", RECIPES, "standard-bandit"
+        Arguments,
+        arguments,
+        "driftwise train-agent",
+        _recipes_with_memory(arguments),
+        "standard-bandit",
     )
 
     from driftwise.agents.report import finish_run
@@ -49,3 +55,21 @@ def main(arguments: Sequence[str]) -> None:
     )
     with trained.run:
         print(finish_run(trained, given.config))
+
+
+def _recipes_with_memory(arguments: Sequence[str]) -> Mapping[str, Callable[[], TrainConfig]]:
+    """The recipes, for agents with the memory that is asked for: as large, unless told otherwise.
+
+    A recipe's arguments of its own memory would not fit another.
+    """
+    memory = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    memory.add_argument("--memory")
+    memory.add_argument("--memory-kwargs", "--memory_kwargs")
+    asked, _ = memory.parse_known_args(list(arguments))
+    if asked.memory is None or asked.memory_kwargs is not None:
+        return RECIPES
+
+    def sized(recipe: Callable[[], TrainConfig]) -> TrainConfig:
+        return with_memory(recipe(), asked.memory)
+
+    return {name: partial(sized, recipe) for name, recipe in RECIPES.items()}

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from driftwise.agents.training import make_agent
+from driftwise.scripts import train_agent
 from driftwise.scripts.main import COMMANDS, main
 
 
@@ -51,6 +53,27 @@ def test_version(run):
 
 def test_an_unknown_command(run):
     assert "no command 'trian-agent'; there are train-agent" in run("trian-agent")[0]
+
+
+@pytest.mark.parametrize("recipe", ["standard-bandit", "recurring-bandit", "maze", "two-arms"])
+def test_another_memory_makes_an_agent_of_the_same_size(recipe, monkeypatch):
+    trained = []
+
+    def take(config, **options):
+        trained.append(config)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("driftwise.agents.training.train_agent", take)
+    for memory in ([], ["--memory", "gru"], ["--memory=lstm"], ["--memory", "dense"]):
+        with pytest.raises(KeyboardInterrupt):
+            train_agent.main(["--recipe", recipe, "--num-envs", "4", *memory])
+    assert [config.memory for config in trained] == ["sparse", "gru", "lstm", "dense"]
+    models = [make_agent(config) for config in trained]
+    sizes = [sum(p.numel() for p in model.policy.parameters()) for model in models]
+    assert sizes == pytest.approx([sizes[0]] * 4, rel=0.03)
+    with pytest.raises(KeyboardInterrupt):
+        train_agent.main(["--recipe", recipe, "--memory", "gru", "--memory-kwargs", "{}"])
+    assert (trained[-1].width, trained[-1].memory_kwargs) == (48, {})
 
 
 def test_train_then_evaluate(run, tmp_path):
