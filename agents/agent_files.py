@@ -2,6 +2,8 @@
 
 import copy
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -159,6 +161,23 @@ def load_pretrained(
         return load_agent(folder, env, device, **settings)
 
 
+@contextmanager
+def agent_folder(name: str) -> Iterator[Path | None]:
+    """Where the agent lies that goes by the folder of its run, its own, or its name in the package.
+
+    None: nowhere.
+    """
+    for folder in (Path(name) / "agent", Path(name)):
+        if (folder / "state.json").exists():
+            yield folder
+            return
+    if name in pretrained_names():
+        with as_file(PRETRAINED / name) as folder:
+            yield folder
+    else:
+        yield None
+
+
 def find_agent(
     name: str, device: torch.device | str = "auto", *, others: str = ""
 ) -> tuple[MemoryPPO, dict[str, Any]]:
@@ -176,13 +195,24 @@ def find_agent(
         CheckpointError: if the folder is damaged, or holds something else.
         ValueError: if there is no such agent.
     """
-    for folder in (Path(name) / "agent", Path(name)):
-        if (folder / "state.json").exists():
-            return load_agent(folder, device=device), load_metadata(folder)
-    if name not in pretrained_names():
-        raise ValueError(
-            f"agents must be folders of runs or agents, {others}or one of "
-            f"{', '.join(pretrained_names())}; got {name!r}"
-        )
-    with as_file(PRETRAINED / name) as folder:
+    with agent_folder(name) as folder:
+        if folder is None:
+            raise ValueError(
+                f"agents must be folders of runs or agents, {others}or one of "
+                f"{', '.join(pretrained_names())}; got {name!r}"
+            )
         return load_agent(folder, device=device), load_metadata(folder)
+
+
+def trained_in(name: str) -> tuple[str, dict[str, Any]] | None:
+    """Id and arguments of the environment that an agent was trained in.
+
+    Args:
+        name: as for :func:`find_agent`.
+
+    Returns:
+        None if there is no such agent, or its notes do not say.
+    """
+    with agent_folder(name) as folder:
+        config = {} if folder is None else load_metadata(folder).get("config", {})
+    return (config["env"], dict(config["env_kwargs"])) if "env" in config else None

@@ -197,7 +197,8 @@ class MemoryPolicy(BasePolicy):
             The actions, and the memory state: a tree of tensors.
 
         Raises:
-            ValueError: ``state`` or ``episode_start`` belong to another number of environments.
+            ValueError: ``state`` or ``episode_start`` belong to another number of environments, or
+                an observation is not finite.
         """
         self.set_training_mode(False)
         if isinstance(observation, tuple):
@@ -206,8 +207,13 @@ class MemoryPolicy(BasePolicy):
                 "Gymnasium's reset returns (observation, info)"
             )
         obs, vectorized = self.obs_to_tensor(observation)
-        first = next(iter(obs.values())) if isinstance(obs, dict) else obs
-        rows = first.shape[0]
+        leaves = list(obs.values()) if isinstance(obs, dict) else [obs]
+        for leaf in leaves:
+            if leaf.is_floating_point() and not leaf.isfinite().all():
+                row, *_ = (~leaf.isfinite()).nonzero()[0].tolist()
+                value = leaf[row][~leaf[row].isfinite()][0].item()
+                raise ValueError(f"observation must be finite, got {value} in row {row}")
+        rows = leaves[0].shape[0]
         start = None
         if episode_start is not None:
             start = torch.as_tensor(np.atleast_1d(episode_start), device=self.device).bool()

@@ -156,13 +156,13 @@ class MemoryPPO(OnPolicyAlgorithm):
         return BaseAlgorithm._wrap_env(env, verbose, monitor_wrapper)
 
     def _setup_model(self) -> None:
+        # Here and not in __init__, which `load` calls before it knows the values.
+        check_numbers(self)
         self._setup_lr_schedule()
         self.set_random_seed(self.seed)
         self.policy = self.policy_class(  # type: ignore[assignment]
             self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs
         ).to(self.device)
-        # Here and not in __init__, which `load` calls before it knows the values.
-        check_numbers(self)
         self.clip_range = FloatSchedule(self.clip_range)
         self.ent_coef = FloatSchedule(self.ent_coef)  # type: ignore[assignment]
         length, self.sequences_per_batch = minibatch_sizes(
@@ -240,6 +240,7 @@ class MemoryPPO(OnPolicyAlgorithm):
             ValueError: if an observation or a reward is not finite.
         """
         assert self._last_obs is not None and self._memory_starts is not None
+        self._check_finite("observations", self._last_obs)
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
         callback.on_rollout_start()

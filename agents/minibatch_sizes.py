@@ -1,22 +1,41 @@
 """How a rollout is cut into sequences and minibatches, and the numbers of PPO that have a range."""
 
+import math
+from collections.abc import Callable
+from numbers import Real
 from typing import Any
+
+from ..memory.contract import check_sizes
+
+_Range = tuple[Callable[[Any], bool], str]
+_SHARE: _Range = (lambda x: 0 <= x <= 1, "between 0 and 1")
+_WEIGHT: _Range = (lambda x: 0 <= x < math.inf, "finite and not negative")
+_ABOVE: _Range = (lambda x: x > 0, "above 0")
+_STEP: _Range = (lambda x: 0 < x < math.inf, "finite and above 0")
+_NUMBERS = {
+    **{"gamma": _SHARE, "gae_lambda": _SHARE, "vf_coef": _WEIGHT, "reward_coef": _WEIGHT},
+    **{"max_grad_norm": _ABOVE, "target_kl": _ABOVE},
+}
+_SCHEDULES = {"learning_rate": _STEP, "clip_range": _STEP, "ent_coef": _WEIGHT}
 
 
 def check_numbers(settings: Any) -> None:
-    """Raise a ``ValueError`` that names a setting of ``MemoryPPO`` out of range."""
+    """Raise an error that names a setting of ``MemoryPPO`` of a wrong type, or out of range."""
     for name in ("n_steps", "n_epochs", "sequence_length", "batch_size"):
+        if getattr(settings, name) is not None:
+            check_sizes(**{name: getattr(settings, name)})
+    for name, (fits, expected) in {**_NUMBERS, **_SCHEDULES}.items():
         value = getattr(settings, name)
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
-    for name in ("gamma", "gae_lambda"):
-        value = getattr(settings, name)
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} must be between 0 and 1, got {value}")
-    for name in ("vf_coef", "reward_coef", "max_grad_norm"):
-        value = getattr(settings, name)
-        if not 0 <= value < float("inf"):
-            raise ValueError(f"{name} must be finite and not negative, got {value}")
+        if name in _SCHEDULES and callable(value):
+            # A step size may begin, or end, at zero.
+            values, (fits, expected) = [value(1.0), value(0.0)], _WEIGHT
+        else:
+            values = [value] if value is not None or name != "target_kl" else []
+        for number in values:
+            if not isinstance(number, Real):
+                raise TypeError(f"{name} must be a number, got {number!r}")
+            if not fits(number):
+                raise ValueError(f"{name} must be {expected}, got {number}")
 
 
 def minibatch_sizes(

@@ -1,12 +1,17 @@
-"""Players by the names that they have on a command line."""
+"""Players by the names that they have on a command line, and the world that they play there."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
-from .agent_files import agent_label, find_agent
+from .agent_files import agent_label, find_agent, trained_in
 from .bandits import POLICIES
 from .bandits.tuned import TUNED
+from .devices import check_device
 from .online import OnlinePlayer, find_online_learner
 from .players import ModelPlayer, OraclePlayer, Player, PolicyPlayer, RandomPlayer
+from .worlds import held_out_arguments
 
 
 def named_player(
@@ -45,8 +50,10 @@ def named_players(
     """Several of :func:`named_player`, by what to call them.
 
     Raises:
-        ValueError: if two would have to be called the same, or nobody has a name.
+        ValueError: if two would have to be called the same, nobody has a name, or there is no such
+            device.
     """
+    check_device(device)
     players: dict[str, Player] = {}
     for name in names:
         label = agent_label(name)
@@ -54,3 +61,21 @@ def named_players(
             raise ValueError(f"agents must have different names, got {label!r} twice")
         players[label] = named_player(name, deterministic=deterministic, device=device)
     return players
+
+
+def world_of(
+    names: Sequence[str], env: str | None = None, env_kwargs: dict[str, Any] | None = None
+) -> tuple[str, dict[str, Any]]:
+    """Id and arguments of the environment that players meet in.
+
+    Args:
+        names: who plays.
+        env: its id; None: that in which the first agent among the players was trained, held out, or
+            the standard bandit if there is no agent.
+        env_kwargs: its arguments; None: those of that environment.
+    """
+    if env is None:
+        homes = (home for name in names if (home := trained_in(name)))
+        env, known = next(homes, ("driftwise/ShiftingBandit-v0", {}))
+        env_kwargs = held_out_arguments(env, known) if env_kwargs is None else env_kwargs
+    return env, env_kwargs or {}

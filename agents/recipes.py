@@ -59,6 +59,8 @@ def stationary_bandit(num_arms: int = 2) -> TrainConfig:
         ent_coef=0.03,  # or some of the arms are never tried
         # Values that know the arms make advantages less noisy: more of the memory is for them.
         vf_coef=0.1,
+        reward_coef=0.1,
+        memory_kwargs=FEED_FORWARD,
     )
 
 

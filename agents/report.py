@@ -8,6 +8,7 @@ from ..envs.registration import ISLANDS
 from .config import TrainConfig
 from .evaluation import format_scores, play_all, plot_records, score
 from .training import Trained
+from .worlds import held_out_arguments
 
 
 def finish_run(trained: Trained, config: TrainConfig) -> str:
@@ -20,9 +21,12 @@ def finish_run(trained: Trained, config: TrainConfig) -> str:
         The scores as text for the terminal.
     """
     model, run, episodes_continued = trained
-    env_kwargs, worlds = dict(config.env_kwargs), "1,000 held-out worlds"
-    if config.env in ISLANDS:  # worlds of other seeds have the same graphs as those of training
-        env_kwargs["split"], worlds = "test", "1,000 worlds with the graphs held out"
+    env_kwargs = held_out_arguments(config.env, config.env_kwargs)
+    worlds = (
+        "1,000 worlds with the graphs held out"
+        if config.env in ISLANDS
+        else "1,000 held-out worlds"
+    )
     records = play_all({config.memory: model}, config.env, env_kwargs)
     scores = score(records)
     title = f"{config.env}: {worlds}"

@@ -5,7 +5,6 @@ import os
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger
 from tqdm import tqdm
@@ -13,6 +12,7 @@ from tqdm import tqdm
 from ..tracking import RunFolder
 from .agent_files import save_agent
 from .config import TrainConfig
+from .devices import check_device
 from .memory_ppo import MemoryPPO
 from .training_state import load_training_state, training_state
 from .worlds import make_vector_env, training_world_seed
@@ -88,7 +88,7 @@ def make_agent(config: TrainConfig) -> MemoryPPO:
         ValueError: for a configuration that does not fit together.
     """
     config.check()
-    _check_device(config.device)
+    check_device(config.device)
     env = make_vector_env(config.env, config.num_envs, **config.env_kwargs)
     size = config.n_steps * config.num_envs
     if size % config.num_minibatches:
@@ -124,17 +124,6 @@ def make_agent(config: TrainConfig) -> MemoryPPO:
     assert model.env is not None
     model.env.seed(training_world_seed(config.seed))
     return model
-
-
-def _check_device(device: str) -> None:
-    """Raise an error for a device that is not there; stable-baselines3 would take the CPU."""
-    if device == "auto":
-        return
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device must be one that torch finds, got {device!r}: {reason}") from None
 
 
 class Falling:

@@ -1,12 +1,14 @@
 """Which worlds are trained on, which are held out, and how both are made."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode, VectorEnv
+
+from ..envs.registration import ISLANDS
 
 HELD_OUT_WORLDS = 1_000_000_000
 """Environment seeds from here on are never trained on."""
@@ -32,6 +34,14 @@ def held_out_seed(seed: int) -> int:
     if seed < 0:
         raise ValueError(f"seed must not be negative, got {seed}")
     return HELD_OUT_WORLDS + MAX_ENVS * seed
+
+
+def held_out_arguments(env_id: str, env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of an environment for held-out worlds, given those for training.
+
+    Other seeds are other worlds, except for islands: their graphs are those of a split.
+    """
+    return {**env_kwargs, **({"split": "test"} if env_id in ISLANDS else {})}
 
 
 def make_vector_env(

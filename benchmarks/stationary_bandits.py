@@ -14,6 +14,7 @@ from typing import Any
 from driftwise.agents import TrainConfig
 from driftwise.agents.bandits import bayes_optimal_two_arms
 from driftwise.agents.bandits.tuned import SETTINGS, TUNED
+from driftwise.agents.memories import EQUAL_SIZE_FEED_FORWARD
 from driftwise.agents.recipes import stationary_bandit
 from driftwise.benchmarks.agent_cells import agent_plays, policy_plays, trained
 from driftwise.tracking import Result
@@ -21,8 +22,8 @@ from driftwise.tracking import Result
 NUM_WORLDS = 20_000
 TUNED_AS = {"default": "two_arms_100_pulls", "five_arms": "five_arms_100_pulls"}
 AGENTS: dict[str, dict[str, Any]] = {
-    "sparse": {"memory": "sparse"},
-    "gru": {"memory": "gru", "width": 88},
+    "sparse": {},
+    "gru": {**EQUAL_SIZE_FEED_FORWARD["gru"], "memory_kwargs": {}, "reward_coef": 0.0},
 }
 POLICIES = ("random", "greedy", "thompson", "kl_ucb", "ucb1", "ucb1_posterior", "gittins")
 OPTIMAL = ("bayes_optimal", "bayes_optimal_exact")

@@ -84,8 +84,12 @@ class Arms:
             return means
         means = means.copy()
         pairs = self.num_arms // 2 * 2
-        means[..., 1:pairs:2] = (1.0 if self.bernoulli else 0.0) - means[..., 0:pairs:2]
+        means[..., 1:pairs:2] = self.mirrored(means[..., 0:pairs:2])
         return means
+
+    def mirrored(self, means: FloatArray) -> FloatArray:
+        """Means on the other side: 1 - m, of Gaussian arms -m."""
+        return (1.0 if self.bernoulli else 0.0) - means
 
     @property
     def noise_draws(self) -> Draws:

@@ -153,7 +153,9 @@ class Cycle(Recur):
 class Permute(Drift):
     """At a change, the arms exchange their means; no arm keeps its own.
 
-    The exchange is one random cycle through all arms.
+    The exchange is one random cycle through all arms. Of dependent arms, it is one through the
+    pairs (and a last arm that has no partner), each of which also turns over with probability 1/2;
+    a single pair always does.
     """
 
     @override
@@ -164,12 +166,24 @@ class Permute(Drift):
     def jump(
         self, arms: Arms, state: FloatArray, uniforms: FloatArray, normals: FloatArray
     ) -> FloatArray:
-        return exchange(state, uniforms)
+        if not arms.dependent:
+            return exchange(state, uniforms)
+        means = state.copy()
+        first = exchange(state[:, ::2], uniforms)
+        turns = uniforms[:, first.shape[1] - 1 :]
+        pairs = turns.shape[1]
+        turned = (turns < 0.5) | (first.shape[1] == 1)
+        first[:, :pairs] = np.where(turned, arms.mirrored(first[:, :pairs]), first[:, :pairs])
+        means[:, ::2] = first
+        return arms.tie(means)
 
 
 @dataclass(frozen=True)
 class SwapBest(Drift):
-    """At a change, the best arm exchanges its mean with another arm, each equally likely."""
+    """At a change, the best arm exchanges its mean with another arm, each equally likely.
+
+    The partners of dependent arms follow.
+    """
 
     @override
     def jump_draws(self, arms: Arms) -> Draws:
@@ -185,7 +199,11 @@ class SwapBest(Drift):
         ahead = 1 + (uniforms[:, 0] * (arms.num_arms - 1)).astype(np.int64)
         other = (best + ahead) % arms.num_arms
         means[rows, best], means[rows, other] = means[rows, other], means[rows, best]
-        return means
+        if arms.dependent:
+            for arm in (best, other):
+                paired = np.flatnonzero(arm ^ 1 < arms.num_arms)
+                means[paired, arm[paired] ^ 1] = arms.mirrored(means[paired, arm[paired]])
+        return arms.tie(means)
 
 
 @dataclass(frozen=True)
@@ -213,7 +231,7 @@ class Mirror(Drift):
         turns = uniforms[:, :-1] < 0.5
         still = np.flatnonzero(~turns.any(axis=1))
         turns[still, (uniforms[still, -1] * arms.num_arms).astype(np.int64)] = True
-        return np.where(turns, (1.0 if arms.bernoulli else 0.0) - state, state)
+        return np.where(turns, arms.mirrored(state), state)
 
 
 @dataclass(frozen=True)

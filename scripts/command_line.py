@@ -3,7 +3,8 @@
 import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
@@ -70,13 +71,15 @@ _registry = ConstructorRegistry()
 
 @_registry.primitive_rule
 def _json_dictionaries(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
-    if info.type_origin is not dict:
+    kinds = {get_origin(kind) or kind for kind in get_args(info.type)}
+    optional = kinds == {dict, NoneType}
+    if info.type_origin is not dict and not optional:
         return None
     return PrimitiveConstructorSpec(
         nargs=1,
         metavar="JSON",
         instance_from_str=_dictionary,
-        is_instance=lambda value: isinstance(value, dict),
+        is_instance=lambda value: isinstance(value, dict) or (optional and value is None),
         str_from_instance=lambda value: [json.dumps(value)],
     )
 

@@ -1,7 +1,7 @@
 """``driftwise evaluate-agent``: agents and reference policies on the same held-out worlds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,10 +21,12 @@ class Arguments:
 
     agents: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     """Run folders, agent folders, or names of agents that come with the package."""
-    env: str = "driftwise/ShiftingBandit-v0"
-    """Id of a Gymnasium environment."""
-    env_kwargs: dict[str, Any] = field(default_factory=dict)
-    """Arguments of the environment."""
+    env: str | None = None
+    """Id of a Gymnasium environment; by default, that which the first agent was trained in (or the
+    standard bandit), with worlds held out."""
+    env_kwargs: dict[str, Any] | None = None
+    """Arguments of the environment; by default, those of that environment, or none if --env is
+    given."""
     policies: tuple[str, ...] | None = None
     """Whom to compare with: random, oracle, on bandits the classic policies; a usual choice by
     default."""
@@ -45,28 +47,26 @@ def main(arguments: Sequence[str]) -> None:
     given = parse(Arguments, arguments, "driftwise evaluate-agent")
 
     from driftwise.agents import evaluation
-    from driftwise.agents.named_players import named_players
+    from driftwise.agents.named_players import named_players, world_of
     from driftwise.agents.worlds import held_out_seed
-    from driftwise.tracking import write_json
+    from driftwise.tracking import make_writable_folder, write_json
 
     if given.num_worlds < 1:
         raise ValueError(f"num_worlds must be at least 1, got {given.num_worlds}")
     seed = held_out_seed(given.seed)
     agents = named_players(list(given.agents), device=given.device)
+    env, env_kwargs = world_of(given.agents, given.env, given.env_kwargs)
+    for path in (given.figure, given.report):
+        if path is not None:
+            make_writable_folder(path.parent)
     records = evaluation.play_all(
-        agents,
-        given.env,
-        given.env_kwargs,
-        policies=given.policies,
-        num_worlds=given.num_worlds,
-        seed=seed,
+        agents, env, env_kwargs, policies=given.policies, num_worlds=given.num_worlds, seed=seed
     )
     scores = evaluation.score(records)
-    title = f"{given.env}: {given.num_worlds:,} held-out worlds"
+    title = f"{env}: {given.num_worlds:,} held-out worlds"
     print(evaluation.format_scores(scores, title))
     if given.figure is not None:
-        figure = evaluation.plot_records(records, title)
-        given.figure.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(given.figure, dpi=200)
+        evaluation.plot_records(records, title).savefig(given.figure, dpi=200)
     if given.report is not None:
-        write_json(given.report, {"env": given.env, "scores": [line._asdict() for line in scores]})
+        lines = [line._asdict() for line in scores]
+        write_json(given.report, {"env": env, "env_kwargs": env_kwargs, "scores": lines})

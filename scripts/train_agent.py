@@ -26,7 +26,8 @@ class Arguments:
     runs: Path = Path("runs")
     """Folder of all runs; this one is RUNS/<environment>/<name>-<seed>."""
     name: str | None = None
-    """Name of the run; the memory's by default."""
+    """Name of the run; by default <recipe>-<memory>, and <memory> in an environment other than the
+    recipe's."""
     resume: Resume = "auto"
     """auto: continue a run that is there; yes: require one; no: refuse one."""
     progress: bool = True
@@ -35,7 +36,7 @@ class Arguments:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command with these arguments."""
-    given, _ = parse_with_recipe(
+    given, recipe = parse_with_recipe(
         Arguments,
         arguments,
         "driftwise train-agent",
@@ -46,10 +47,11 @@ def main(arguments: Sequence[str]) -> None:
     from driftwise.agents.report import finish_run
     from driftwise.agents.training import train_agent
 
+    memory, is_recipes = given.config.memory, given.config.env == RECIPES[recipe]().env
     trained = train_agent(
         given.config,
         runs=given.runs,
-        name=given.name,
+        name=given.name or (f"{recipe}-{memory}" if is_recipes else memory),
         resume=resume_mode(given.resume),
         progress=given.progress,
     )

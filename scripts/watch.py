@@ -21,10 +21,12 @@ class Arguments:
     agents: Annotated[tuple[str, ...], tyro.conf.Positional]
     """One to three of: random, oracle, a classic bandit policy such as discounted_ucb, the folder
     of a run or an agent, or the name of an agent that comes with the package."""
-    env: str = "driftwise/ShiftingBandit-v0"
-    """Id of a Gymnasium environment."""
-    env_kwargs: dict[str, Any] = field(default_factory=dict)
-    """Arguments of the environment."""
+    env: str | None = None
+    """Id of a Gymnasium environment; by default, that which the first agent was trained in (or the
+    standard bandit), with worlds held out."""
+    env_kwargs: dict[str, Any] | None = None
+    """Arguments of the environment; by default, those of that environment, or none if --env is
+    given."""
     drift: dict[str, Any] = field(default_factory=dict)
     """Make any environment drift: arguments of DriftingParameters, such as
     {"ranges": {"length": [0.25, 1.0]}, "schedule": "Hazard(probability=0.01)"}."""
@@ -55,18 +57,19 @@ def main(arguments: Sequence[str]) -> None:
     import gymnasium as gym
 
     from driftwise.agents.films import make_film
-    from driftwise.agents.named_players import named_players
+    from driftwise.agents.named_players import named_players, world_of
     from driftwise.agents.worlds import held_out_seed
     from driftwise.envs import DriftingParameters
 
     def drifting(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
         return DriftingParameters(env, **given.drift)
 
+    env, env_kwargs = world_of(given.agents, given.env, given.env_kwargs)
     frames = make_film(
         given.out,
         named_players(list(given.agents), deterministic=given.deterministic, device=given.device),
-        given.env,
-        {**given.env_kwargs, "wrappers": [drifting]} if given.drift else given.env_kwargs,
+        env,
+        {**env_kwargs, "wrappers": [drifting]} if given.drift else env_kwargs,
         steps=given.steps,
         episodes=given.episodes,
         seed=held_out_seed(given.seed),

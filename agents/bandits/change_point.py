@@ -6,7 +6,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from .policy import BanditPolicy, BoolArray, FloatArray, Info, IntArray
+from ...envs.arguments import check_count_or_none, check_nonnegative, check_probability
+from .policy import BanditPolicy, BoolArray, FloatArray, Info, IntArray, check_prior
 
 Rule = Literal["greedy", "thompson", "ucb"]
 
@@ -71,16 +72,12 @@ class BayesChangePoint(BanditPolicy):
         seed: int | None = None,
     ) -> None:
         super().__init__(num_arms, num_envs, seed=seed)
-        if not 0 <= hazard <= 1:
-            raise ValueError(f"hazard must be in [0, 1], got {hazard}")
+        check_probability("hazard", hazard)
         if rule not in get_args(Rule):
             raise ValueError(f"rule must be one of {get_args(Rule)}, got {rule!r}")
-        if scale < 0:
-            raise ValueError(f"scale must be >= 0, got {scale}")
-        if len(prior) != 2 or min(prior) <= 0:
-            raise ValueError(f"prior must be two numbers (a, b) > 0 for a Beta, got {prior}")
-        if max_run_lengths is not None and max_run_lengths < 2:
-            raise ValueError(f"max_run_lengths must be at least 2, got {max_run_lengths}")
+        check_nonnegative("scale", scale)
+        check_prior(prior, proper=True)
+        check_count_or_none("max_run_lengths", max_run_lengths, 2)
         self.hazard = hazard
         self.rule = rule
         self.scale = scale
@@ -132,7 +129,7 @@ class BayesChangePoint(BanditPolicy):
 
     def update(self, actions: IntArray, rewards: FloatArray, info: Info | None = None) -> None:
         """See `BanditPolicy.update`; rewards other than 0 and 1 are errors too."""
-        rewards = self.check_rewards(rewards)
+        actions, rewards = self.check_step(actions, rewards)
         won = rewards == 1.0
         if not (won | (rewards == 0.0)).all():
             raise ValueError("rewards must be 0 or 1: the filter models Bernoulli arms")

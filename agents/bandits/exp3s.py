@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...envs.arguments import check_nonnegative
 from .policy import BanditPolicy, BoolArray, FloatArray, Info, IntArray
 
 
@@ -48,10 +49,8 @@ class Exp3S(BanditPolicy):
         super().__init__(num_arms, num_envs, seed=seed)
         if not 0 < gamma <= 1:
             raise ValueError(f"gamma must be in (0, 1], got {gamma}")
-        if alpha < 0:
-            raise ValueError(f"alpha must be >= 0, got {alpha}")
         self.gamma = gamma
-        self.alpha = alpha
+        self.alpha = check_nonnegative("alpha", alpha)
         self.weights = np.full((num_envs, num_arms), 1.0 / num_arms)
 
     def reset(self, mask: BoolArray | None = None) -> None:
@@ -71,7 +70,7 @@ class Exp3S(BanditPolicy):
 
     def update(self, actions: IntArray, rewards: FloatArray, info: Info | None = None) -> None:
         """See `BanditPolicy.update`."""
-        rewards = self.check_rewards(rewards)
+        actions, rewards = self.check_step(actions, rewards)
         weights = self.weights
         chosen = (1.0 - self.gamma) * weights[self.rows, actions] + self.gamma / self.num_arms
         # gamma / (chosen * K) <= 1: no overflow.

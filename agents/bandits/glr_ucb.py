@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from scipy.special import entr
 
+from ...envs.arguments import check_count, check_probability
 from .kl import bernoulli_kl_upper_bound
 from .policy import BanditPolicy, BoolArray, FloatArray, Info, IntArray
 
@@ -62,13 +63,11 @@ class GLRUCB(BanditPolicy):
         super().__init__(num_arms, num_envs, seed=seed)
         if not 0 < delta < 1:
             raise ValueError(f"delta must be in (0, 1), got {delta}")
-        if not 0 <= exploration <= 1:
-            raise ValueError(f"exploration must be in [0, 1], got {exploration}")
+        check_probability("exploration", exploration)
         if restart not in get_args(Restart):
             raise ValueError(f"restart must be one of {get_args(Restart)}, got {restart!r}")
         for name, value in (("test_every", test_every), ("split_every", split_every)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+            check_count(name, value, 1)
         self.delta = delta
         self.restart = restart
         self.test_every = test_every
@@ -104,7 +103,7 @@ class GLRUCB(BanditPolicy):
 
     def update(self, actions: IntArray, rewards: FloatArray, info: Info | None = None) -> None:
         """See `BanditPolicy.update`."""
-        rewards = self.check_rewards(rewards)
+        actions, rewards = self.check_step(actions, rewards)
         before = self.pulls[self.rows, actions]
         if before.max() + 1 == self.cumulative.shape[2]:
             self.cumulative = np.concatenate(

@@ -128,7 +128,7 @@ class RecallBayes(Foreseeing):
 
     def update(self, actions: IntArray, rewards: FloatArray, info: Info | None = None) -> None:
         """See `BanditPolicy.update`."""
-        rewards = self.check_rewards(rewards)
+        actions, rewards = self.check_step(actions, rewards)
         against, in_favour = self.evidence
         change = against + rewards * (in_favour - against)
         self.log_odds[self.rows, self.look(), actions] += change

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...envs.arguments import check_count, check_numbers
+
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -37,14 +39,11 @@ class BanditPolicy:
     """
 
     reward_range: tuple[float, float] = (-np.finfo(np.float64).max, np.finfo(np.float64).max)
-    """Rewards that `check_rewards` accepts: any finite number, unless the policy says otherwise."""
+    """Rewards that `check_step` accepts: any finite number, unless the policy says otherwise."""
 
     def __init__(self, num_arms: int, num_envs: int, *, seed: int | None = None) -> None:
-        for name, value in (("num_arms", num_arms), ("num_envs", num_envs)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        self.num_arms = num_arms
-        self.num_envs = num_envs
+        self.num_arms = check_count("num_arms", num_arms, 1)
+        self.num_envs = check_count("num_envs", num_envs, 1)
         # Apart from the environment's stream of the same seed, whose first world would otherwise
         # be drawn from the very numbers that the policy acts on.
         self.rng = np.random.default_rng(None if seed is None else [seed, _POLICY_STREAM])
@@ -68,15 +67,27 @@ class BanditPolicy:
                 `restart_ucb`) read it; a policy that is to be compared with others must not.
 
         Raises:
-            ValueError: If a reward is not a number or outside `reward_range`.
+            ValueError: If an action is no arm, or a reward is not a number or outside
+                `reward_range`.
+            TypeError: If the actions are no integers.
         """
         raise NotImplementedError
 
     def bind(self, env: Any) -> None:
         """Called by `play` with the environment before the first step; only an oracle uses it."""
 
-    def check_rewards(self, rewards: FloatArray) -> FloatArray:
-        """Returns `rewards` as float64 (N,), or raises the `ValueError` that `update` documents."""
+    def check_step(self, actions: IntArray, rewards: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Returns both as arrays (N,), the rewards as float64, or raises `update`'s errors."""
+        actions = np.asarray(actions)
+        if actions.dtype.kind not in "iu":
+            raise TypeError(f"actions must be integers, got dtype {actions.dtype}")
+        if actions.shape != (self.num_envs,):
+            raise ValueError(f"actions must have shape ({self.num_envs},), got {actions.shape}")
+        if actions.min() < 0 or actions.max() >= self.num_arms:
+            raise ValueError(
+                f"actions must be arms from 0 to {self.num_arms - 1}, "
+                f"got {actions.min()} to {actions.max()}"
+            )
         rewards = np.asarray(rewards, dtype=np.float64)
         if rewards.shape != (self.num_envs,):
             raise ValueError(f"rewards must have shape ({self.num_envs},), got {rewards.shape}")
@@ -87,7 +98,7 @@ class BanditPolicy:
                 f"rewards must be numbers in [{low:g}, {high:g}] for {type(self).__name__}, "
                 f"got values from {rewards.min():g} to {rewards.max():g}"
             )
-        return rewards
+        return actions, rewards
 
     def random_argmax(self, index: FloatArray) -> IntArray:
         """Position of the largest entry of each row of (N, A); ties are broken uniformly."""
@@ -96,6 +107,15 @@ class BanditPolicy:
         # u < 1 in float64, so floor(u * ties) < ties also after rounding.
         chosen = (self.rng.random(self.num_envs) * rank[:, -1]).astype(np.int64)
         return (rank > chosen[:, None]).argmax(axis=1)
+
+
+def check_prior(prior: tuple[float, float], *, proper: bool = False) -> None:
+    """Raises an error if `prior` is not two finite numbers >= 0, > 0 if it is to be `proper`."""
+    numbers = check_numbers("prior", prior)
+    if numbers.shape != (2,) or not (np.isfinite(numbers).all() and numbers.min() >= 0):
+        raise ValueError(f"prior must be two finite numbers (a, b) >= 0, got {prior}")
+    if proper and numbers.min() == 0:
+        raise ValueError(f"prior must be two numbers (a, b) > 0 for a Beta, got {prior}")
 
 
 class CountingPolicy(BanditPolicy):
@@ -129,8 +149,7 @@ class CountingPolicy(BanditPolicy):
         seed: int | None = None,
     ) -> None:
         super().__init__(num_arms, num_envs, seed=seed)
-        if len(prior) != 2 or min(prior) < 0:
-            raise ValueError(f"prior must be two numbers (a, b) >= 0, got {prior}")
+        check_prior(prior)
         if not 0 < discount <= 1:
             raise ValueError(f"discount must be in (0, 1], got {discount}")
         self.prior = prior
@@ -146,7 +165,7 @@ class CountingPolicy(BanditPolicy):
 
     def update(self, actions: IntArray, rewards: FloatArray, info: Info | None = None) -> None:
         """See `BanditPolicy.update`."""
-        rewards = self.check_rewards(rewards)
+        actions, rewards = self.check_step(actions, rewards)
         if self.discount < 1:
             self.pulls *= self.discount
             self.reward_sum *= self.discount

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...envs.arguments import check_probability
 from .policy import BanditPolicy, BoolArray, CountingPolicy, FloatArray, Info, IntArray
 
 
@@ -51,9 +52,7 @@ class EpsilonGreedy(CountingPolicy):
         seed: int | None = None,
     ) -> None:
         super().__init__(num_arms, num_envs, prior=prior, discount=discount, seed=seed)
-        if not 0 <= epsilon <= 1:
-            raise ValueError(f"epsilon must be in [0, 1], got {epsilon}")
-        self.epsilon = epsilon
+        self.epsilon = check_probability("epsilon", epsilon)
 
     def act(self) -> IntArray:
         """See `BanditPolicy.act`."""

@@ -29,7 +29,8 @@ class _FiniteHorizon(BanditPolicy):
 
     def update(self, actions: IntArray, rewards: FloatArray, info: Info | None = None) -> None:
         """See `BanditPolicy.update`; rewards other than 0 and 1 are errors too."""
-        won = self.check_rewards(rewards) == 1.0
+        actions, rewards = self.check_step(actions, rewards)
+        won = rewards == 1.0
         if not (won | (rewards == 0.0)).all():
             raise ValueError("rewards must be 0 or 1: the index is that of Bernoulli arms")
         self.pulls[self.rows, actions] += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .policy import CountingPolicy, IntArray
+from .policy import CountingPolicy, IntArray, check_prior
 
 
 class Thompson(CountingPolicy):
@@ -41,8 +41,7 @@ class Thompson(CountingPolicy):
         seed: int | None = None,
     ) -> None:
         super().__init__(num_arms, num_envs, prior=prior, discount=discount, seed=seed)
-        if min(prior) <= 0:
-            raise ValueError(f"prior must be two numbers (a, b) > 0 for a Beta, got {prior}")
+        check_prior(prior, proper=True)
 
     def act(self) -> IntArray:
         """See `BanditPolicy.act`."""

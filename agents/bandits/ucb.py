@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...envs.arguments import check_count, check_nonnegative
 from .kl import bernoulli_kl_upper_bound
 from .policy import BoolArray, CountingPolicy, FloatArray, Info, IntArray
 
@@ -48,9 +49,7 @@ class UCB(CountingPolicy):
         seed: int | None = None,
     ) -> None:
         super().__init__(num_arms, num_envs, prior=prior, discount=discount, seed=seed)
-        if scale < 0:
-            raise ValueError(f"scale must be >= 0, got {scale}")
-        self.scale = scale
+        self.scale = check_nonnegative("scale", scale)
 
     def act(self) -> IntArray:
         """See `BanditPolicy.act`."""
@@ -103,7 +102,7 @@ class RestartUCB(UCB):
         """
         if info is None or "changed" not in info:
             raise ValueError('info must hold "changed" for RestartUCB, which is told of changes')
-        rewards = self.check_rewards(rewards)
+        actions, rewards = self.check_step(actions, rewards)
         self.reset(np.asarray(info["changed"], dtype=bool))
         super().update(actions, rewards)
 
@@ -142,9 +141,7 @@ class SlidingWindowUCB(UCB):
         seed: int | None = None,
     ) -> None:
         super().__init__(num_arms, num_envs, scale=scale, prior=prior, seed=seed)
-        if window < 1:
-            raise ValueError(f"window must be at least 1, got {window}")
-        self.window = window
+        self.window = check_count("window", window, 1)
         # A ring of the last `window` steps of every row; -1 is a step of an earlier episode.
         self.ring_actions = np.full((window, num_envs), -1)
         self.ring_rewards = np.zeros((window, num_envs))
@@ -157,7 +154,7 @@ class SlidingWindowUCB(UCB):
 
     def update(self, actions: IntArray, rewards: FloatArray, info: Info | None = None) -> None:
         """See `BanditPolicy.update`."""
-        rewards = self.check_rewards(rewards)
+        actions, rewards = self.check_step(actions, rewards)
         old = self.ring_actions[self.cursor]
         leaving = np.flatnonzero(old >= 0)
         old_actions = old[leaving]
@@ -196,9 +193,7 @@ class KLUCB(CountingPolicy):
         self, num_arms: int, num_envs: int, *, c: float = 0.0, seed: int | None = None
     ) -> None:
         super().__init__(num_arms, num_envs, seed=seed)
-        if c < 0:
-            raise ValueError(f"c must be >= 0, got {c}")
-        self.c = c
+        self.c = check_nonnegative("c", c)
 
     def act(self) -> IntArray:
         """See `BanditPolicy.act`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +22,7 @@ from ...tracking import (
     load_metadata,
     save_checkpoint,
 )
+from ..agent_files import agent_folder
 from ..plain_spaces import space_from_plain, space_to_plain
 from ..play_agent import Step, play_agent, play_steps
 from ..worlds import HELD_OUT_WORLDS, MAX_ENVS, make_vector_env
@@ -196,13 +196,14 @@ def measure(learner: OnlineLearner) -> dict[str, dict[str, float]]:
 
 def save_online_learner(folder: str | os.PathLike[str], learner: OnlineLearner) -> None:
     """Write a learner to a folder, as safetensors and JSON; it is replaced if it exists."""
+    config = dataclasses.asdict(learner.config)
     tree = {
-        "config": dataclasses.asdict(learner.config),
+        "config": config,
         "observation_space": space_to_plain(learner.observation_space),
         "action_space": space_to_plain(learner.action_space),
         "learner": learner.state_dict(),
     }
-    save_checkpoint(folder, tree, {"kind": KIND})
+    save_checkpoint(folder, tree, {"kind": KIND, "config": config})
 
 
 def load_online_learner(folder: str | os.PathLike[str], device: str = "cpu") -> OnlineLearner:
@@ -230,9 +231,7 @@ def find_online_learner(name: str, device: torch.device | str = "auto") -> Onlin
         name: the folder.
         device: torch device; ``"auto"`` takes a GPU if there is one.
     """
-    for folder in (Path(name) / "agent", Path(name)):
-        if (folder / "state.json").exists():
-            if load_metadata(folder).get("kind") != KIND:
-                return None
-            return load_online_learner(folder, str(get_device(device)))
-    return None
+    with agent_folder(name) as folder:
+        if folder is None or load_metadata(folder).get("kind") != KIND:
+            return None
+        return load_online_learner(folder, str(get_device(device)))

@@ -76,20 +76,22 @@ def test_random_argmax_takes_a_largest_entry(rows, seed):
     ("name", "kwargs", "message"),
     [
         ("ucb2", {}, "name must be one of random, .*got 'ucb2'"),
-        ("ucb1", {"scale": -1.0}, "scale must be >= 0, got -1.0"),
-        ("ucb1", {"prior": (-1.0, 1.0)}, "prior must be two numbers"),
+        ("ucb1", {"scale": -1.0}, "scale must be at least 0 and finite, got -1.0"),
+        ("ucb1", {"prior": (-1.0, 1.0)}, "prior must be two finite numbers"),
         ("discounted_ucb", {"discount": 0.0}, r"discount must be in \(0, 1\], got 0.0"),
         ("sliding_window_ucb", {"window": 0}, "window must be at least 1, got 0"),
-        ("kl_ucb", {"c": -1}, "c must be >= 0"),
+        ("ucb1", {"scale": float("nan")}, "scale must be at least 0 and finite, got nan"),
+        ("thompson", {"prior": (float("nan"), 1.0)}, "prior must be two finite numbers"),
+        ("kl_ucb", {"c": -1}, "c must be at least 0"),
         ("thompson", {"prior": (0.0, 1.0)}, r"prior must be two numbers \(a, b\) > 0"),
-        ("epsilon_greedy", {"epsilon": 1.5}, r"epsilon must be in \[0, 1\], got 1.5"),
+        ("epsilon_greedy", {"epsilon": 1.5}, r"epsilon must be a probability in \[0, 1\], got 1.5"),
         ("exp3s", {"gamma": 0.0}, "gamma must be in"),
-        ("exp3s", {"alpha": -0.1}, "alpha must be >= 0"),
+        ("exp3s", {"alpha": -0.1}, "alpha must be at least 0"),
         ("glr_ucb", {"delta": 1.0}, "delta must be in"),
-        ("glr_ucb", {"exploration": 2.0}, "exploration must be in"),
+        ("glr_ucb", {"exploration": 2.0}, "exploration must be a probability in"),
         ("glr_ucb", {"restart": "both"}, "restart must be one of"),
         ("glr_ucb", {"test_every": 0}, "test_every must be at least 1"),
-        ("bayes_ucb", {"hazard": 1.5}, r"hazard must be in \[0, 1\], got 1.5"),
+        ("bayes_ucb", {"hazard": 1.5}, r"hazard must be a probability in \[0, 1\], got 1.5"),
         ("bayes_ucb", {"rule": "best"}, "rule must be one of"),
         ("bayes_ucb", {"max_run_lengths": 1}, "max_run_lengths must be at least 2"),
         ("bayes_optimal", {"horizon": 5}, "num_arms must be 2 for BayesOptimal, got 3"),
@@ -110,10 +112,16 @@ def test_unknown_and_missing_arguments_are_type_errors():
         make_policy("gittins", 3, 2)
     with pytest.raises(ValueError, match="num_arms must be at least 1, got 0"):
         make_policy("random", 0, 2)
+    with pytest.raises(TypeError, match=r"num_arms must be an integer, got 2\.5"):
+        make_policy("random", 2.5, 2)
+    with pytest.raises(TypeError, match=r"window must be an integer, got 2\.5"):
+        make_policy("sliding_window_ucb", 2, 2, window=2.5)
+    with pytest.raises(ValueError, match="prior must be two finite numbers"):
+        make_policy("ucb1", 2, 2, prior=1)
 
 
 @pytest.mark.parametrize("name", [n for n in POLICIES if n not in ("random", *FORESEEING)])
-def test_bad_rewards_are_refused_before_anything_is_learnt(name):
+def test_bad_steps_are_refused_before_anything_is_learnt(name):
     num_arms = 2
     kwargs = {"horizon": 9} if name in ("gittins", "bayes_optimal") else {}
     if name.startswith("sliding"):
@@ -133,6 +141,13 @@ def test_bad_rewards_are_refused_before_anything_is_learnt(name):
     if name.startswith("bayes") or name == "gittins":
         with pytest.raises(ValueError, match="rewards must be 0 or 1"):
             policy.update(np.array([0, 1]), np.array([0.0, 0.5]), info)
+    for actions in (np.array([0, -1]), np.array([2, 0])):
+        with pytest.raises(ValueError, match="actions must be arms from 0 to 1, got"):
+            policy.update(actions, np.ones(2), info)
+    with pytest.raises(TypeError, match="actions must be integers, got dtype float64"):
+        policy.update(np.array([0.0, 1.0]), np.ones(2), info)
+    with pytest.raises(ValueError, match=r"actions must have shape \(2,\), got \(\)"):
+        policy.update(np.int64(1), np.ones(2), info)
     for key, value in before.items():
         np.testing.assert_array_equal(getattr(policy, key), value)
 
@@ -153,7 +168,8 @@ def test_a_policy_of_ones_own_takes_thirty_lines():
             return np.where(self.arm < 0, random, self.arm)
 
         def update(self, actions, rewards, info=None):
-            self.arm = np.where(self.check_rewards(rewards) > 0, actions, -1)
+            actions, rewards = self.check_step(actions, rewards)
+            self.arm = np.where(rewards > 0, actions, -1)
 
     policy = LastWinner(3, 4, seed=0)
     policy.update(np.array([2, 1, 0, 2]), np.array([1.0, 1.0, 0.0, 1.0]))

@@ -301,6 +301,13 @@ def test_a_two_armed_bandit_is_learned_in_seconds(memory):
         ({"gamma": float("nan")}, "gamma must be between 0 and 1, got nan"),
         ({"vf_coef": float("inf")}, "vf_coef must be finite and not negative, got inf"),
         ({"reward_coef": -1.0}, "reward_coef must be finite and not negative, got -1.0"),
+        ({"ent_coef": -5.0}, "ent_coef must be finite and not negative, got -5.0"),
+        ({"ent_coef": lambda left: left * np.nan}, "ent_coef must be finite and not negative"),
+        ({"learning_rate": float("inf")}, "learning_rate must be finite and above 0, got inf"),
+        ({"clip_range": float("nan")}, "clip_range must be finite and above 0, got nan"),
+        ({"clip_range": lambda left: -left}, "clip_range must be finite and not negative"),
+        ({"max_grad_norm": 0.0}, "max_grad_norm must be above 0, got 0.0"),
+        ({"target_kl": -1.0}, "target_kl must be above 0, got -1.0"),
         ({"batch_size": 24}, "batch_size must be a multiple of sequence_length=16"),
         ({"batch_size": 80}, "divides the 96 steps of a rollout, got 80"),
         ({"memory": "elephant"}, "memory must be one of sparse, dense, gru, lstm, none"),
@@ -310,6 +317,19 @@ def test_a_two_armed_bandit_is_learned_in_seconds(memory):
 )
 def test_bad_arguments(small_agent, arguments, message):
     with pytest.raises(ValueError, match=message):
+        small_agent(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_steps": 1.5}, "n_steps must be an integer, got 1.5"),
+        ({"gamma": "x"}, "gamma must be a number, got 'x'"),
+        ({"learning_rate": None}, "learning_rate must be a number, got None"),
+    ],
+)
+def test_arguments_of_the_wrong_type(small_agent, arguments, message):
+    with pytest.raises(TypeError, match=message):
         small_agent(**arguments)
 
 
@@ -324,6 +344,7 @@ def test_schedules_end_at_zero(small_agent):
     """The last rollout may go beyond the total; the learning rate must not go below zero."""
     rates = []
     agent = small_agent(learning_rate=lambda progress: rates.append(progress) or 1e-3 * progress)
+    rates.clear()
     agent.learn(100)  # two rollouts of 96
     assert min(rates) == 0.0
 
@@ -386,6 +407,16 @@ def test_an_observation_that_is_not_a_number_stops_training(small_agent):
     env = DummyVecEnv([lambda: NaNObservation(spaces.Box(-1, 1, (2,)), spaces.Discrete(2))])
     with pytest.raises(ValueError, match="observations must be finite, got nan from environment 0"):
         small_agent(env=env).learn(100)
+
+
+def test_a_first_observation_that_is_not_a_number(small_agent):
+    agent = small_agent()
+    agent.learn(96)
+    agent._last_obs[2, 0] = np.nan
+    with pytest.raises(ValueError, match="observations must be finite, got nan from environment 2"):
+        agent.learn(96, reset_num_timesteps=False)
+    with pytest.raises(ValueError, match="observation must be finite, got nan in row 2"):
+        agent.predict(agent._last_obs)
 
 
 class NaNReward(OneSpace):

@@ -141,7 +141,7 @@ def test_sinusoid_is_stationary() -> None:
         assert_mean(means[step], 0.5)
         assert_mean((means[step] - 0.5) ** 2, variance)
     assert ((means >= 0) & (means <= 1)).all()
-    np.testing.assert_allclose(means[50:100], means[:50], atol=1e-12)
+    np.testing.assert_allclose(means[50:100], means[:50], rtol=0, atol=1e-12)
 
 
 def test_sinusoid_swings_around_means_that_are_set() -> None:
@@ -151,7 +151,7 @@ def test_sinusoid_swings_around_means_that_are_set() -> None:
     envs.reset(seed=0, options={"means": [0.5, 0.65]})
     swing = 0.3 * np.sin(2 * np.pi * np.arange(60) / 50)
     expected = np.array([0.5, 0.65]) + swing[:, None]
-    np.testing.assert_allclose(envs.foresee(60).means[:, 0], expected, atol=1e-12)
+    np.testing.assert_allclose(envs.foresee(60).means[:, 0], expected, rtol=0, atol=1e-12)
 
 
 def test_cycle_goes_through_the_contexts_in_order() -> None:
@@ -180,16 +180,27 @@ def test_dependent_arms(arms: str, total: float, num_arms: int, drift: Drift) ->
             ShiftingBanditVector(2, drift=drift, **arguments)
         return
     means = worlds_of(300, num_envs=3, schedule=Hazard(0.1), drift=drift, **arguments).means
-    if num_arms > 2 and drift in (Permute(), SwapBest()):
-        means = np.sort(means[0])  # these keep the set of means, but break up the pairs
-        pairs = sum(
-            np.isclose(means[:, i] + means[:, j], total).any() for i in range(5) for j in range(i)
-        )
-        assert pairs >= 2
-    else:
-        np.testing.assert_array_equal(means[..., 1], total - means[..., 0])
-        if num_arms == 5:
-            np.testing.assert_array_equal(means[..., 3], total - means[..., 2])
+    for even in range(0, num_arms - 1, 2):
+        np.testing.assert_array_equal(means[..., even + 1], total - means[..., even])
+
+
+@pytest.mark.parametrize("num_arms", [2, 3, 4, 5])
+def test_exchanges_of_dependent_arms(num_arms: int) -> None:
+    arguments: dict[str, Any] = {"num_arms": num_arms, "dependent": True, "schedule": Hazard(1.0)}
+    before, after = worlds_of(2, drift=Permute(), **arguments).means
+    assert (before != after).all()  # no arm keeps its own
+    sides = np.stack([after, 1 - after], -1)
+    came = np.isclose(sides[:, :, None], before[:, None, :, None], rtol=0, atol=1e-12).any((1, 3))
+    assert came.all()  # every mean is still there, or its mirror image
+    before, after = worlds_of(2, drift=SwapBest(), **arguments).means
+    rows, best = np.arange(N), before.argmax(axis=1)
+    now = np.isclose(after, before[rows, best][:, None], rtol=0, atol=1e-12)
+    now[rows, best] = False
+    assert (now.sum(axis=1) == 1).all()
+    others = now.argmax(axis=1)
+    np.testing.assert_allclose(after[rows, best], before[rows, others], rtol=0, atol=1e-12)
+    for ahead in range(1, num_arms):
+        assert_mean(((others - best) % num_arms == ahead).astype(float), 1 / (num_arms - 1))
 
 
 def test_mean_values_are_dealt_in_random_order() -> None:

@@ -88,14 +88,19 @@ def test_train_then_evaluate(run, tmp_path):
     assert list(folder.glob("events.out.tfevents.*"))
 
     leaving, text = run(
-        *("evaluate-agent", str(folder), *SMALL[:2], "--num-worlds", "20"),
+        *("evaluate-agent", str(folder), "--num-worlds", "20"),  # in the agent's own world
         *("--policies", "random", "thompson"),
         *("--figure", str(tmp_path / "new" / "a.png"), "--report", str(tmp_path / "a.json")),
     )
     assert leaving is None
     assert "small-0" in text and "thompson" in text
     assert (tmp_path / "new" / "a.png").exists()
-    assert len(json.loads((tmp_path / "a.json").read_text())["scores"]) == 3
+    evaluated = json.loads((tmp_path / "a.json").read_text())
+    assert len(evaluated["scores"]) == 3
+    assert evaluated["env_kwargs"] == report["config"]["env_kwargs"] != {}
+    # Another recipe's run does not meet this one.
+    leaving, _ = run("train-agent", *SMALL, "--runs", str(tmp_path), "--recipe", "two-arms")
+    assert leaving is None and (folder.parent / "two-arms-gru-0").exists()
 
 
 def test_an_environment_without_regret(run, tmp_path):
@@ -114,7 +119,7 @@ def test_an_environment_without_regret(run, tmp_path):
     assert all(line["episode_return"] > 0 for line in scores)
     figure = run(*evaluate, "--figure", str(tmp_path / "new" / "a.png"))[0]
     assert "figure needs an environment that tells its regret" in figure
-    assert not (tmp_path / "new").exists()
+    assert not (tmp_path / "new" / "a.png").exists()
     assert "env must have optimal_actions()" in run(*evaluate, "--policies", "oracle")[0]
     assert "env: Environment `Elephant` doesn't exist" in run(*evaluate[:3], "Elephant-v0")[0]
 
@@ -127,7 +132,9 @@ def test_islands_are_trained_and_scored_on_other_graphs(run, tmp_path):
     )
     assert leaving is None
     assert "worlds with the graphs held out" in text
-    report = json.loads((tmp_path / "IslandTransport-v0" / "gru-0" / "report.json").read_text())
+    report = json.loads(
+        (tmp_path / "IslandTransport-v0/island-transport-gru-0/report.json").read_text()
+    )
     by_name = {line["name"]: line for line in report["scores"]}
     assert by_name["oracle"]["share"] == 1 and by_name["random"]["share"] == 0
     assert 155 < by_name["oracle"]["episode_return"] < 175
@@ -178,6 +185,21 @@ def test_an_agent_of_another_environment(run):
     arguments = ("--env-kwargs", '{"num_arms": 3}', "--num-worlds", "5")
     leaving, _ = run("evaluate-agent", "standard-bandit-sparse", *arguments)
     assert "env must have the agent's observation_space" in leaving
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--device", "cuda:9"], "device must be one that torch finds, got 'cuda:9'"),
+        (["--figure", "/proc/nowhere/a.png"], "/proc/nowhere"),
+        (["--report", "/proc/nowhere/a.json"], "/proc/nowhere"),
+    ],
+)
+def test_evaluate_agent_looks_before_it_plays(run, monkeypatch, arguments, message):
+    monkeypatch.setattr("driftwise.agents.evaluation.play_all", None)
+    leaving, _ = run("evaluate-agent", "standard-bandit-sparse", *arguments)
+    assert leaving.startswith("driftwise evaluate-agent: ") and message in leaving
+    assert "\n" not in leaving
 
 
 def test_run_omniglot(run, tmp_path):
