@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextvars import ContextVar
 from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map_only
 
-from .contract import SequenceMemory
+from .augmentable_layers import check_layers
+from .contract import SequenceMemory, kind_of
+from .layer_hooks import run_with_hooks
 from .sparse_fast_weights import SparseFastWeights
-from .state import State, map_state
-
-_CONVOLUTIONS = (
-    nn.Conv1d,
-    nn.Conv2d,
-    nn.Conv3d,
-    nn.ConvTranspose1d,
-    nn.ConvTranspose2d,
-    nn.ConvTranspose3d,
-)
-_KEEP_STATE = (nn.RNNBase, nn.RNNCellBase, SequenceMemory)
-
-# The call under way. A nested call, or one in another thread, may run the same layers while the
-# hooks of this one sit on them; they then see that it is not theirs, and do nothing.
-_current_call: ContextVar[object] = ContextVar("_current_call", default=None)
+from .state import State
 
 Advance = Callable[[SequenceMemory, Tensor, State], tuple[Tensor, State]]
 
@@ -57,15 +45,21 @@ def augment(
     The model's parameters are shared, not copied, and the model goes on working by itself as
     before: hooks are on its layers only during a call of the augmented network.
 
+    The memories see what the chosen layers see. What the model itself takes and gives is its own
+    matter: token ids, bytes, dicts, several inputs, options. :class:`AugmentedNetwork` says how
+    they are passed.
+
     Args:
         model: A network that keeps no state between time steps and calls each chosen layer once.
-        layers: Names of linear or convolution layers, as in ``model.named_modules()``.
+        layers: Names of linear or convolution layers, as in ``model.named_modules()``. Linear is
+            also the ``Conv1D`` of ``transformers``.
         memory: Makes a layer's memory: ``memory(in_features, out_features, **memory_options)``.
         time_axis: False if the model is to be applied to every time step by itself. True if it
             takes whole sequences (B, T, ...), as a transformer does; inputs of the chosen (linear)
-            layers must then be (B, T, ..., features).
-        input_size: Width of the model's input if it is a vector, for checks and for users of the
-            contract; 0 otherwise.
+            layers must then be (B, T, ..., features). Recurrent parts begin every call in their
+            own initial state, as attention begins without a past.
+        input_size: Width of the model's first input if it is a vector, for checks and for users of
+            the contract; 0 otherwise.
         output_size: Width of the model's output, likewise.
         **memory_options: For ``memory``: ``num_slots=16`` for example.
 
@@ -73,9 +67,15 @@ def augment(
         The augmented network, a :class:`SequenceMemory`.
 
     Raises:
-        TypeError: The model has parts that keep a state of their own (LSTM, GRU, a memory).
-        ValueError: A layer does not exist, is named twice, or is neither linear nor convolution.
+        TypeError: An argument is of a wrong type, or the model has recurrent parts (LSTM, GRU, a
+            memory) and is to be applied step by step.
+        ValueError: A layer does not exist, is named twice, is neither linear nor convolution, or
+            is lazy and has not been run yet.
     """
+    if isinstance(memory, nn.Module) or not callable(memory):
+        raise TypeError(
+            f"memory must be a class or function that makes a memory, got {kind_of(memory)}"
+        )
     make = partial(memory, **memory_options)
     return AugmentedNetwork(
         model, layers, make, time_axis=time_axis, input_size=input_size, output_size=output_size
@@ -87,9 +87,24 @@ class AugmentedNetwork(SequenceMemory):
 
     The state is the tuple of the memories' states, in the order of ``layers``.
 
+    The model is called with ``model(x, *inputs, **options)``:
+
+    - ``x`` and what else is given by position is the data of the steps: tensors, or tuples, lists
+      and dicts of tensors. Without a time axis every tensor begins with (B, T) in :meth:`forward`,
+      (B,) in :meth:`step`, and time and batch are one dimension for the model. With a time axis
+      the model gets all as it is, and the first tensor says what (B, T) are.
+    - What is given by name, tensor or not, holds for the whole call and is passed on as it is.
+      (The names ``x``, ``state``, ``start``, ``starts`` and ``in_place`` are taken.)
+
+    Outputs come back in the containers that the model puts them in. Without a time axis every
+    tensor must begin with the batch, and in :meth:`forward` then begins with (B, T); only a tensor
+    without dimensions (a loss) and what is no tensor, such as None, stay as they are.
+
     With ``time_axis=True`` there is no :meth:`step`, because a model that looks along time computes
     something else when it is shown one step. What the memories hold is still carried by the state
-    from one call of :meth:`forward`, one segment of a stream, to the next.
+    from one call of :meth:`forward`, one segment of a stream, to the next. What the model carries
+    itself (past keys and values, the state of an LSTM) can be given by name and is then in its
+    output; ``starts`` resets the memories only.
 
     What depends on the mode or on other rows in the model itself (dropout, batch statistics) does
     so here too. Activation checkpointing inside the model is not supported.
@@ -106,15 +121,18 @@ class AugmentedNetwork(SequenceMemory):
         output_size: int = 0,
     ) -> None:
         super().__init__(input_size, output_size)
-        self.layers = (layers,) if isinstance(layers, str) else tuple(layers)
-        _check_layers(model, self.layers, time_axis)
+        sizes = check_layers(model, layers, time_axis)
+        self.layers = tuple(sizes)
         self.model, self.time_axis = model, time_axis
+        self._features_last = [of.features_last for of in sizes.values()]
         self.memories, self.gains = nn.ModuleList(), nn.ParameterList()
-        for name in self.layers:
-            layer = cast(nn.Linear, model.get_submodule(name))
-            width = _out_features(layer)
-            self.memories.append(memory(_in_features(layer), width).to(layer.weight))
-            self.gains.append(nn.Parameter(layer.weight.new_zeros(width)))
+        for name, (in_features, out_features, _) in sizes.items():
+            weight = cast(Tensor, model.get_submodule(name).weight)
+            made = memory(in_features, out_features)
+            if not isinstance(made, SequenceMemory):
+                raise TypeError(f"memory must make a SequenceMemory, got {kind_of(made)}")
+            self.memories.append(made.to(weight))
+            self.gains.append(nn.Parameter(weight.new_zeros(out_features)))
 
     def initial_state(self, batch_size: int) -> tuple[State, ...]:
         """The initial states of the memories, in the order of ``layers``."""
@@ -122,9 +140,15 @@ class AugmentedNetwork(SequenceMemory):
         return tuple(memory.initial_state(batch_size) for memory in memories)
 
     def step(
-        self, x: Tensor, state: State, start: Tensor | None = None, *, in_place: bool = False
-    ) -> tuple[Tensor, State]:
-        """One step, x of shape (B, ...) (see :class:`SequenceMemory`).
+        self,
+        x: Any,
+        state: State,
+        start: Tensor | None = None,
+        *inputs: Any,
+        in_place: bool = False,
+        **options: Any,
+    ) -> tuple[Any, State]:
+        """One step, tensors of shape (B, ...) (see :class:`SequenceMemory`).
 
         Raises:
             NotImplementedError: The network was made with ``time_axis=True``.
@@ -133,122 +157,115 @@ class AugmentedNetwork(SequenceMemory):
             raise NotImplementedError(
                 "step needs a model that is applied step by step (time_axis=False); call forward"
             )
-        state = self._check_step(x, state, start)
+        batch, state = self._check_call(1, (x, *inputs), state, start)
 
         def advance(memory: SequenceMemory, features: Tensor, state: State) -> tuple[Tensor, State]:
             return memory.step(features, state, start, in_place=in_place)
 
-        return self._run(x, x.shape[:1], state, advance)
+        return self._run((x, *inputs), options, batch, state, advance)
 
     def forward(
-        self, x: Tensor, state: State = None, starts: Tensor | None = None
-    ) -> tuple[Tensor, State]:
-        """A whole sequence, x of shape (B, T, ...) (see :class:`SequenceMemory`).
+        self,
+        x: Any,
+        state: State = None,
+        starts: Tensor | None = None,
+        *inputs: Any,
+        **options: Any,
+    ) -> tuple[Any, State]:
+        """A whole sequence, tensors of shape (B, T, ...) (see :class:`SequenceMemory`).
 
         Raises:
             RuntimeError: The model did not call a chosen layer, called it twice, or gave it an
-                input without the expected leading dimensions. The same goes for :meth:`step`.
+                input without the expected leading dimensions, in :meth:`step` too; or it returned
+                a tensor that does not begin with the batch.
         """
-        state = self._check_sequence(x, state, starts)
+        batch_and_time, state = self._check_call(2, (x, *inputs), state, starts)
         if self.time_axis:
-            return self._run(x, x.shape[:2], state, lambda fast, x, state: fast(x, state, starts))
-        batch_and_time = x.shape[:2]
+            return self._run(
+                (x, *inputs), options, batch_and_time, state, lambda fast, x, s: fast(x, s, starts)
+            )
+        rows = batch_and_time.numel()
 
         def advance(memory: SequenceMemory, features: Tensor, state: State) -> tuple[Tensor, State]:
             y, state = memory(features.unflatten(0, batch_and_time), state, starts)
             return y.flatten(0, 1), state
 
-        x = x.flatten(0, 1)
-        y, state = self._run(x, x.shape[:1], state, advance)
-        return map_state(lambda part: part.unflatten(0, batch_and_time), y), state
+        def split(part: Tensor) -> Tensor:
+            if part.ndim == 0:
+                return part
+            if part.shape[0] != rows:
+                raise RuntimeError(
+                    f"the model must return tensors that begin with ({rows},), as its input does, "
+                    f"got shape {tuple(part.shape)}"
+                )
+            return part.unflatten(0, batch_and_time)
+
+        flat = tree_map_only(Tensor, lambda part: part.flatten(0, 1), (x, *inputs))
+        y, state = self._run(flat, options, torch.Size([rows]), state, advance)
+        return tree_map_only(Tensor, split, y), state
+
+    def _check_call(
+        self, leading: int, inputs: tuple, state: State, starts: Tensor | None
+    ) -> tuple[torch.Size, State]:
+        """Check the arguments of a step (``leading`` is 1) or of a sequence (2).
+
+        Returns:
+            (B,) or (B, T); the state, or the initial one for None.
+        """
+        if self.input_size:  # the network is a memory of vectors like any other
+            self._check(leading, inputs[0], None, None)
+        parts = [part for part in tree_leaves(inputs) if isinstance(part, Tensor)]
+        if not parts:
+            raise TypeError(
+                "x must be a tensor, or a tuple, list or dict with tensors, "
+                f"got {kind_of(inputs[0])}"
+            )
+        sizes = parts[0].shape[:leading]
+        if len(sizes) < leading or 0 in sizes[1:]:
+            layout = "(B, ...)" if leading == 1 else "(B, T, ...), T at least 1"
+            raise ValueError(f"x must have shape {layout}, got {tuple(parts[0].shape)}")
+        for part in parts:
+            if part.shape[:leading] != sizes and not self.time_axis:
+                raise ValueError(
+                    f"every tensor of x and further inputs must begin with {tuple(sizes)}, as the "
+                    f"first does, got shape {tuple(part.shape)}"
+                )
+        self._check_beside(sizes, state, starts, self.gains[0])
+        return sizes, self.initial_state(sizes[0]) if state is None else state
 
     def _run(
-        self, x: Tensor, leading: torch.Size, state: State, advance: Advance
+        self,
+        inputs: tuple,
+        options: dict[str, Any],
+        leading: torch.Size,
+        state: State,
+        advance: Advance,
     ) -> tuple[Any, tuple[State, ...]]:
         """Run the model with the memories beside the chosen layers.
 
         Args:
-            x: Input of the model.
+            inputs: What the model gets by position.
+            options: What it gets by name.
             leading: What the inputs of the layers begin with, (B,), (B T,) or (B, T).
             state: States of the memories.
             advance: ``advance(memory, features, state)`` with features (*leading, in_features).
         """
-        after: list[State] = [None] * len(self.layers)
-        call = object()
+        memories, after = cast(list[SequenceMemory], self.memories), list(state)
 
-        def beside(
-            index: int, layer: nn.Linear, args: tuple, kwargs: dict, slow: Tensor
-        ) -> Tensor | None:
-            if _current_call.get() is not call:
-                return None
-            name, x = self.layers[index], args[0] if args else kwargs["input"]
-            if after[index] is not None:
-                raise RuntimeError(f"layer {name!r} was called twice in one pass of the model")
+        def beside(index: int, x: Tensor, slow: Tensor) -> Tensor:
             if x.shape[: len(leading)] != leading or x.ndim == len(leading):
                 raise RuntimeError(
-                    f"layer {name!r} must see an input that begins with {tuple(leading)}, "
-                    f"got shape {tuple(x.shape)}"
+                    f"layer {self.layers[index]!r} must see an input that begins with "
+                    f"{tuple(leading)}, got shape {tuple(x.shape)}"
                 )
-            channels = x.ndim - 1 if isinstance(layer, nn.Linear) else 1
+            channels = x.ndim - 1 if self._features_last[index] else 1
             positions = [dim for dim in range(len(leading), x.ndim) if dim != channels]
             features = x.mean(positions) if positions else x
-            memory = cast(SequenceMemory, self.memories[index])
-            fast, after[index] = advance(memory, features, state[index])
+            fast, after[index] = advance(memories[index], features, state[index])
             fast = self.gains[index] * fast
             for dim in positions:
                 fast = fast.unsqueeze(dim)
             return slow + fast.to(slow.dtype)
 
-        handles = []
-        token = _current_call.set(call)
-        try:
-            for index, name in enumerate(self.layers):
-                layer = self.model.get_submodule(name)
-                hook = partial(beside, index)
-                handles.append(layer.register_forward_hook(hook, with_kwargs=True))
-            y = self.model(x)
-        finally:
-            for handle in handles:
-                handle.remove()
-            _current_call.reset(token)
-        for name, part in zip(self.layers, after, strict=True):
-            if part is None:
-                raise RuntimeError(
-                    f"layer {name!r} was not called by the model (does it use the layer's weights "
-                    "directly, or is the layer compiled?)"
-                )
-        return y, tuple(after)
-
-
-def _in_features(layer: nn.Module) -> int:
-    return cast(int, layer.in_features if isinstance(layer, nn.Linear) else layer.in_channels)
-
-
-def _out_features(layer: nn.Module) -> int:
-    return cast(int, layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels)
-
-
-def _check_layers(model: nn.Module, layers: tuple[str, ...], time_axis: bool) -> None:
-    """Raise what :func:`augment` documents."""
-    modules = dict(model.named_modules(remove_duplicate=False))
-    for name, module in modules.items():
-        if isinstance(module, _KEEP_STATE):
-            raise TypeError(
-                f"model must keep no state of its own between steps, but {name or 'it'!r} is of "
-                f"type {type(module).__name__}"
-            )
-    kinds = nn.Linear if time_axis else (nn.Linear, *_CONVOLUTIONS)
-    available = [name for name, module in modules.items() if isinstance(module, kinds)]
-    if not layers:
-        raise ValueError(f"layers must name at least one layer, available are {available}")
-    for name in layers:
-        if name not in modules:
-            raise ValueError(f"layers: the model has no {name!r}, available are {available}")
-        if name not in available:
-            kind = "linear" if time_axis else "linear or convolution"
-            raise ValueError(
-                f"layers: {name!r} is of type {type(modules[name]).__name__}, not a {kind} layer; "
-                f"available are {available}"
-            )
-    if len({id(modules[name]) for name in layers}) < len(layers):
-        raise ValueError(f"layers must name every layer once, got {list(layers)}")
+        hooks = {name: partial(beside, index) for index, name in enumerate(self.layers)}
+        return run_with_hooks(self.model, hooks, inputs, options), tuple(after)

@@ -58,7 +58,7 @@ class Memory(nn.Module, ABC):
 
     def _check(self, leading: int, x: Tensor, state: State, starts: Tensor | None) -> None:
         """Check arguments with so many leading dimensions: 1 is a step, 2 a sequence."""
-        layout, name = ("(B, {})", "start") if leading == 1 else ("(B, T, {})", "starts")
+        layout = "(B, {})" if leading == 1 else "(B, T, {})"
         if not isinstance(x, Tensor) or not x.is_floating_point():
             raise TypeError(f"x must be a floating point tensor, got {kind_of(x)}")
         shape = x.shape
@@ -74,35 +74,44 @@ class Memory(nn.Module, ABC):
         weight = next(self.parameters(), x)
         if x.dtype is not weight.dtype and not torch.is_autocast_enabled(x.device.type):
             raise TypeError(f"x must have dtype {weight.dtype} like the parameters, got {x.dtype}")
+        self._check_beside(shape[:leading], state, starts, x)
+
+    def _check_beside(
+        self, leading: torch.Size, state: State, starts: Tensor | None, like: Tensor
+    ) -> None:
+        """Check what comes with an input that begins with (B,) or (B, T).
+
+        ``like`` is a tensor of the dtype and on the device that the state should be.
+        """
         if starts is not None:
+            name = "start" if len(leading) == 1 else "starts"
             if not isinstance(starts, Tensor) or starts.dtype is not torch.bool:
                 raise TypeError(f"{name} must be a bool tensor, got {kind_of(starts)}")
-            if starts.shape != shape[:leading]:
+            if starts.shape != leading:
                 raise ValueError(
-                    f"{name} must have shape {tuple(shape[:leading])} like x, "
-                    f"got {tuple(starts.shape)}"
+                    f"{name} must have shape {tuple(leading)} like x, got {tuple(starts.shape)}"
                 )
         if state is not None:
-            self._check_state(state, x)
+            self._check_state(state, leading[0], like)
 
-    def _check_state(self, state: State, x: Tensor) -> None:
+    def _check_state(self, state: State, batch_size: int, like: Tensor) -> None:
         if not isinstance(state, self.state_type):
             raise _wrong_type("state", self.state_type, state)
         if self._state_like is None:
             self._state_like = map_state(
                 lambda part: torch.empty(part.shape, device="meta"), self.initial_state(1)
             )
-        if not _check_part("state", state, self._state_like, x):
-            self._check_state_dtype(state, x)
+        if not _check_part("state", state, self._state_like, batch_size, like.dtype):
+            self._check_state_dtype(state, like)
 
-    def _check_state_dtype(self, state: State, x: Tensor) -> None:
+    def _check_state_dtype(self, state: State, like: Tensor) -> None:
         """The slow half of the dtype check, for where x and state differ: is that meant?"""
-        if torch.is_autocast_enabled(x.device.type):
+        if torch.is_autocast_enabled(like.device.type):
             return
-        for part, like in zip(tensors(state), tensors(self.initial_state(1)), strict=True):
-            if part.dtype is not like.dtype:
+        for part, initial in zip(tensors(state), tensors(self.initial_state(1)), strict=True):
+            if part.dtype is not initial.dtype:
                 raise TypeError(
-                    f"state must have dtype {like.dtype}, as initial_state() makes it, "
+                    f"state must have dtype {initial.dtype}, as initial_state() makes it, "
                     f"got {part.dtype}"
                 )
 
@@ -187,11 +196,11 @@ class SequenceMemory(Memory):
         return self.initial_state(x.shape[0]) if state is None else state
 
 
-def _check_part(name: str, part: State, like: State, x: Tensor) -> bool:
+def _check_part(name: str, part: State, like: State, batch_size: int, dtype: torch.dtype) -> bool:
     """Check a part of a state against its counterpart in an initial state.
 
     Returns:
-        Whether the dtypes are clear: those of x, or no floating point.
+        Whether the dtypes are clear: ``dtype``, or no floating point.
     """
     if isinstance(like, Tensor):
         if not isinstance(part, Tensor):
@@ -200,12 +209,12 @@ def _check_part(name: str, part: State, like: State, x: Tensor) -> bool:
         if shape[1:] != like.shape[1:] or not shape:
             inner = "".join(f", {size}" for size in like.shape[1:])
             raise ValueError(f"{name} must have shape (B{inner}), got {tuple(shape)}")
-        if shape[0] != x.shape[0]:
+        if shape[0] != batch_size:
             raise ValueError(
-                f"state must have the batch size of x, {x.shape[0]}, "
+                f"state must have the batch size of x, {batch_size}, "
                 f"got a tensor of shape {tuple(shape)}"
             )
-        return part.dtype is x.dtype or not part.is_floating_point()
+        return part.dtype is dtype or not part.is_floating_point()
     if not isinstance(part, type(like)):
         raise _wrong_type(name, type(like), part)
     if len(part) != len(like):
@@ -219,7 +228,7 @@ def _check_part(name: str, part: State, like: State, x: Tensor) -> bool:
             raise ValueError(f"{name} must have the keys {list(keys)}, got {list(part)}")
     clear = True
     for inner, key in zip(getattr(like, "_fields", keys), keys, strict=True):
-        clear &= _check_part(f"{name}.{inner}", part[key], like[key], x)
+        clear &= _check_part(f"{name}.{inner}", part[key], like[key], batch_size, dtype)
     return clear
 
 

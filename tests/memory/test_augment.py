@@ -208,6 +208,28 @@ def test_unknown_layers_are_answered_with_the_known() -> None:
         augment(nn.Sequential(shared, shared), ["0", "1"])
 
 
+def test_wrong_arguments_are_named() -> None:
+    with pytest.raises(TypeError, match=r"model must be a torch.nn.Module, got a function"):
+        augment(lambda x: x, ["0"])  # type: ignore[arg-type]
+    for layers, kind in ((None, "NoneType"), ([nn.Linear(4, 6)], "Linear"), (mlp(), "Linear")):
+        with pytest.raises(TypeError, match=f"layers must be names, .* got a {kind}"):
+            augment(mlp(), layers)  # type: ignore[arg-type]
+    for memory, kind in ((GRU(4, 6), "GRU"), (None, "NoneType")):
+        with pytest.raises(TypeError, match=f"memory must be a class or function .* got a {kind}"):
+            augment(mlp(), ["0"], memory=memory)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="memory must make a SequenceMemory, got a Linear"):
+        augment(mlp(), ["0"], memory=nn.Linear)  # type: ignore[arg-type]
+
+
+def test_a_lazy_layer_must_have_been_run() -> None:
+    model = nn.Sequential(nn.Linear(4, 5), nn.LazyLinear(3))
+    with pytest.raises(ValueError, match="layers: '1' is lazy: run the model once first"):
+        augment(model, ["1"])
+    early = augment(model, ["0"], **SMALL)  # another layer may be, until the first call
+    assert early(torch.randn(2, 3, 4))[0].shape == (2, 3, 3)
+    check_memory(open_gains(augment(model, ["1"], chunk_size=4, **SMALL)), input_size=(4,))
+
+
 @pytest.mark.parametrize("part", [nn.LSTM(4, 4), nn.GRUCell(4, 4), LSTM(4, 4)])
 def test_models_with_a_state_of_their_own_are_refused(part: nn.Module) -> None:
     model = nn.Sequential(nn.Linear(4, 4), part)
@@ -220,7 +242,7 @@ def test_models_with_a_state_of_their_own_are_refused(part: nn.Module) -> None:
 def test_layers_called_twice_or_never_are_named() -> None:
     shared = nn.Linear(4, 4)
     twice = augment(nn.Sequential(shared, nn.ReLU(), shared), ["0"], **SMALL)
-    with pytest.raises(RuntimeError, match="layer '0' was called twice in one pass"):
+    with pytest.raises(RuntimeError, match=r"layer '0' was called twice .* make it two layers"):
         twice(torch.randn(2, 3, 4))
     never = augment(transformer(), ["layers.0.self_attn.out_proj"], time_axis=True, **SMALL)
     with pytest.raises(RuntimeError, match=r"'layers.0.self_attn.out_proj' was not called"):
