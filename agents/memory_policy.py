@@ -257,6 +257,8 @@ class MemoryPolicy(BasePolicy):
         array = actions.cpu().numpy().reshape(-1, *(self.action_space.shape or ()))
         if isinstance(self.action_space, spaces.Box):
             array = np.clip(array, self.action_space.low, self.action_space.high)
+        elif isinstance(self.action_space, spaces.Discrete):
+            array = array + self.action_space.start
         return array
 
     def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:

@@ -1,5 +1,7 @@
 """Proximal policy optimisation for agents with any memory, on stable-baselines3."""
 
+import os
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -173,6 +175,23 @@ class MemoryPPO(OnPolicyAlgorithm):
         )
         if self._memory_state is not None:
             self._memory_state = map_state(lambda x: x.to(self.device), self._memory_state)
+
+    @classmethod
+    def load(cls, path: Any, *args: Any, **kwargs: Any) -> "MemoryPPO":
+        """Load what ``save`` wrote, as in stable-baselines3 (pickled code may run).
+
+        Raises:
+            ValueError: if ``path`` is no such file, or only a part of one.
+        """
+        if isinstance(path, (str, os.PathLike)) and Path(path).is_dir():
+            raise ValueError(
+                f"path must be a file that MemoryPPO.save wrote, got the folder {path}; "
+                "load_agent loads an agent's folder"
+            )
+        try:
+            return super().load(path, *args, **kwargs)
+        except AssertionError as error:  # how stable-baselines3 tells of a damaged archive
+            raise ValueError(f"path must be a whole file, got {path}: {error}") from error
 
     def _setup_learn(
         self,

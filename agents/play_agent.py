@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .bandits.play import PlayRecord
 from .players import Playable, as_player
-from .vector_info import autoreset_mode, transition_info
+from .vector_info import autoreset_mode, check_vector_env, transition_info
 
 
 class Step(NamedTuple):
@@ -54,7 +54,9 @@ def play_steps(
 
     Raises:
         ValueError: if the player was made for other spaces, or the environment does not fit.
+        TypeError: if ``env`` is a single environment.
     """
+    check_vector_env(env)
     if autoreset_mode(env) is not AutoresetMode.SAME_STEP:
         raise ValueError("env must have same-step autoreset, as make_vector_env gives it")
     player = as_player(player, deterministic=deterministic)
@@ -98,6 +100,7 @@ def play_agent(
     Raises:
         ValueError: if the player was made for other spaces, or the environment does not fit.
     """
+    check_vector_env(env)
     columns = []
     episode = np.zeros(env.num_envs, dtype=np.int64)
 

@@ -10,6 +10,12 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 
+def check_vector_env(env: VectorEnv) -> None:
+    """Raise a ``TypeError`` if ``env`` is a single environment."""
+    if not isinstance(env, VectorEnv):
+        raise TypeError(f"env must be a vector environment, as make_vector_env gives it, got {env}")
+
+
 def autoreset_mode(env: VectorEnv) -> AutoresetMode:
     """The autoreset mode that `env` declares.
 

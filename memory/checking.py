@@ -45,7 +45,7 @@ def check_memory(
 
     Raises:
         TypeError: ``memory`` is not a :class:`SequenceMemory`.
-        ValueError: ``batch_size`` or ``input_size`` is unusable.
+        ValueError: ``batch_size``, ``input_size`` or ``lengths`` is unusable.
         AssertionError: A promise is broken; the message says which, where and by how much.
     """
     if not isinstance(memory, SequenceMemory):
@@ -57,6 +57,8 @@ def check_memory(
         raise ValueError("input_size must be given for a memory whose own input_size is 0")
     shape = (shape,) if isinstance(shape, int) else shape
     lengths = sorted(default_lengths(memory) if lengths is None else lengths)
+    if not lengths or lengths[0] < 1:
+        raise ValueError(f"lengths must be at least one number, each at least 1, got {lengths}")
 
     check_promises(Comparison(memory, shape, batch_size, tolerance, seed), lengths)
 

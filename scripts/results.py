@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(action=_run)
 
     show = actions.add_parser("show", help="print a result's table")
-    show.add_argument("name")
+    show.add_argument("name", help="of a file in results/ of the current folder")
     show.add_argument("--metric", nargs="+", help="only these metrics")
     show.set_defaults(action=_show)
 
@@ -94,9 +94,16 @@ def _run(given: argparse.Namespace) -> None:
 
 
 def _show(given: argparse.Namespace) -> None:
-    result = load_result(Path("results") / f"{given.name}.json")
-    known = dict.fromkeys(entry["metric"] for entry in result["table"])
-    print(format_table(result, given.metric or list(known)))
+    path = Path("results") / f"{given.name}.json"
+    if not path.exists():
+        known = sorted(file.stem for file in path.parent.glob("*.json"))
+        there = (
+            f"one of {', '.join(known)}" if known else "that of a file in results/, which has none"
+        )
+        raise ValueError(f"name must be {there}; got {given.name!r}")
+    result = load_result(path)
+    metrics = dict.fromkeys(entry["metric"] for entry in result["table"])
+    print(format_table(result, given.metric or list(metrics)))
 
 
 def render_documents(root: Path) -> None:

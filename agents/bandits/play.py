@@ -9,7 +9,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from ..vector_info import autoreset_mode, transition_info
+from ..vector_info import autoreset_mode, check_vector_env, transition_info
 from .policy import BanditPolicy, BoolArray, FloatArray, IntArray
 
 
@@ -98,7 +98,9 @@ def count_arms(env: VectorEnv) -> int:
 
     Raises:
         ValueError: If its actions are not those of a bandit.
+        TypeError: If it is a single environment.
     """
+    check_vector_env(env)
     space = env.single_action_space
     if not isinstance(space, spaces.Discrete) or space.start != 0:
         raise ValueError(f"env must have the actions 0..num_arms-1 (Discrete), got {space}")

@@ -6,8 +6,9 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from driftwise.agents import make_vector_env
+from driftwise.agents import make_vector_env, play_agent
 from driftwise.agents.bandits import TUNED, BanditPolicy, make_policy, play
+from driftwise.agents.players import RandomPlayer
 
 
 class LabelledWorld(VectorEnv):
@@ -275,3 +276,11 @@ def test_bad_arguments():
     env.metadata = {}
     with pytest.raises(ValueError, match="autoreset_mode"):
         play(Recorder(2), env, num_steps=1)
+
+
+def test_a_single_environment_is_refused():
+    env = gym.make("driftwise/ShiftingBandit-v0")
+    with pytest.raises(TypeError, match="env must be a vector environment, as make_vector_env"):
+        play(make_policy("random", 5, 1), env, num_episodes=1)
+    with pytest.raises(TypeError, match="env must be a vector environment, as make_vector_env"):
+        play_agent(RandomPlayer(), env)

@@ -39,6 +39,18 @@ class FirstMinibatch(BaseCallback):
         return True
 
 
+def test_files_that_cannot_be_loaded(small_agent, tmp_path):
+    whole = tmp_path / "whole.zip"
+    small_agent().save(whole)
+    for size in (40, whole.stat().st_size // 2, whole.stat().st_size - 10):
+        part = tmp_path / "part.zip"
+        part.write_bytes(whole.read_bytes()[:size])
+        with pytest.raises(ValueError, match=r"part\.zip"):
+            MemoryPPO.load(part)
+    with pytest.raises(ValueError, match=r"got the folder .* load_agent loads an agent's folder"):
+        MemoryPPO.load(tmp_path)
+
+
 @pytest.mark.parametrize("memory_reset", ["episode", "never"])
 @pytest.mark.parametrize("memory", MEMORIES)
 def test_training_sees_what_acting_saw(small_agent, cartpole, memory, memory_reset):
@@ -234,7 +246,7 @@ class OneSpace(gym.Env):
         (spaces.Box(-1, 1, (3,)), spaces.Box(-1, 1, (2, 3))),
         (spaces.Discrete(4), spaces.MultiDiscrete([2, 3])),
         (spaces.MultiBinary(3), spaces.MultiBinary(2)),
-        (spaces.Box(0, 255, (3, 36, 36), np.uint8), spaces.Discrete(2)),
+        (spaces.Box(0, 255, (3, 36, 36), np.uint8), spaces.Discrete(2, start=1)),
         (spaces.Dict(a=spaces.Box(-1, 1, (2,)), b=spaces.Discrete(3)), spaces.Discrete(2)),
     ],
     ids=["box", "discrete", "binary", "image", "dict"],

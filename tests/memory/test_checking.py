@@ -245,6 +245,9 @@ def test_random_numbers_of_the_caller_are_left_alone() -> None:
 def test_bad_arguments() -> None:
     with pytest.raises(TypeError, match="memory must be a SequenceMemory, got a LSTM"):
         check_memory(nn.LSTM(2, 2))  # type: ignore[arg-type]
+    for lengths in ([], [0, 3]):
+        with pytest.raises(ValueError, match="lengths must be at least one number, each at least"):
+            check_memory(LSTM(2, 2), lengths=lengths)
     with pytest.raises(ValueError, match="batch_size must be at least 2 to compare rows, got 1"):
         check_memory(LSTM(2, 2), batch_size=1)
     memory = MovingAverage(2)

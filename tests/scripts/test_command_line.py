@@ -175,6 +175,14 @@ def test_an_unknown_recipe(run):
     assert "two-arms" in text
 
 
+def test_an_unknown_result(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    assert "that of a file in results/" in run("results", "show", "elephant")[0]
+    (tmp_path / "results" / "zebra.json").write_text("{}")
+    assert "name must be one of zebra; got 'elephant'" in run("results", "show", "elephant")[0]
+
+
 def test_an_unknown_agent(run):
     leaving, _ = run("evaluate-agent", "elephant")
     assert "agents must be folders of runs or agents, random, oracle, a bandit policy" in leaving
