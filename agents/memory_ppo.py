@@ -302,8 +302,11 @@ class MemoryPPO(OnPolicyAlgorithm):
             self._last_obs = new_obs  # type: ignore[assignment]
             self._last_episode_starts = dones
             self._memory_starts = starts
-            regret = getattr(env, "info_arrays", {}).get("regret")
-            if regret is not None:
+            arrays = getattr(env, "info_arrays", {})
+            if "regret" in arrays:
+                regret = arrays["regret"]
+                if "dead_step" in arrays:
+                    regret = regret[~arrays["dead_step"]]
                 regrets.append(float(regret.mean()))
             # Last, so that what a callback saves, or a later `learn` goes on from, is consistent.
             callback.update_locals(locals())

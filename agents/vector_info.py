@@ -119,6 +119,17 @@ def _arrays(*observations: Any) -> Iterable[tuple[npt.NDArray[Any], ...]]:
     return [observations]
 
 
+def copy_info(info: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of the info of all sub-environments, with its arrays."""
+    copied: dict[str, Any] = {}
+    for key, value in info.items():
+        if isinstance(value, np.ndarray):
+            copied[key] = value.copy()
+        else:
+            copied[key] = copy_info(value) if isinstance(value, Mapping) else value
+    return copied
+
+
 def copy_obs(obs: Any) -> Any:
     """A copy of batched observations (an array, or a dictionary of arrays)."""
     if isinstance(obs, Mapping):
