@@ -53,6 +53,8 @@ class TrainConfig:
     """Weight of the value loss, which is a share of the returns' variance."""
     reward_coef: float = 0.0
     """Weight of predicting each step's reward, an auxiliary loss: a share of their variance."""
+    objective: str = "reward"
+    """What to maximise: the reward, or minus the regret that a simulated environment tells."""
     max_grad_norm: float = 0.5
     """Largest norm of a gradient."""
 

@@ -21,6 +21,7 @@ from ..memory.state import State, map_state, select_rows
 from .memory_policy import MemoryPolicy
 from .memory_reset import MEMORY_RESETS, memory_starts, trial_starts
 from .minibatch_sizes import check_numbers, minibatch_sizes
+from .objectives import OBJECTIVES, minus_regret
 from .sb3_vec_env import SB3VecEnv
 from .sequence_buffer import SequenceBuffer, Sequences
 
@@ -55,6 +56,12 @@ class MemoryPPO(OnPolicyAlgorithm):
             the world; 0 is plain PPO.
         max_grad_norm: largest norm of a gradient.
         target_kl: stop the epochs of a rollout at 1.5 times this divergence.
+        objective: what to maximise: the ``"reward"``, or minus the dynamic ``"regret"`` that a
+            simulated environment tells in its info. Where the agent has no part in how the world
+            changes, both have the same optimum, as what the best action would earn does not depend
+            on the agent; but regrets are without the noise of rewards and without what makes one
+            world richer than another, so that much is learned from fewer steps, and at longer
+            horizons. The agent itself sees no regret: it plays as ever where none is told.
         memory_reset: when the memory forgets. ``"episode"``: where an episode starts. ``"trial"``:
             where an episode starts whose reset info does not say ``trial_start = False``, so that
             an environment may keep one task for several episodes; returns then count to the end of
@@ -69,7 +76,8 @@ class MemoryPPO(OnPolicyAlgorithm):
 
     Raises:
         ValueError: for numbers out of range, lengths that do not divide, an unknown
-            ``memory_reset``, or, while training, observations or rewards that are not finite.
+            ``memory_reset`` or ``objective``, or, while training, observations or rewards that are
+            not finite, or no regret where that is the objective.
         FloatingPointError: if a gradient is not finite; the weights are still those before it.
     """
 
@@ -95,6 +103,7 @@ class MemoryPPO(OnPolicyAlgorithm):
         reward_coef: float = 0.0,
         max_grad_norm: float = 0.5,
         target_kl: float | None = None,
+        objective: str = "reward",
         memory_reset: str = "episode",
         stats_window_size: int = 100,
         tensorboard_log: str | None = None,
@@ -108,6 +117,8 @@ class MemoryPPO(OnPolicyAlgorithm):
             raise ValueError(
                 f"memory_reset must be one of {', '.join(MEMORY_RESETS)}, got {memory_reset!r}"
             )
+        if objective not in OBJECTIVES:
+            raise ValueError(f"objective must be one of {', '.join(OBJECTIVES)}, got {objective!r}")
         super().__init__(
             policy,  # type: ignore[arg-type]
             env,  # type: ignore[arg-type]
@@ -142,6 +153,7 @@ class MemoryPPO(OnPolicyAlgorithm):
         self.reward_coef = reward_coef
         self.normalize_advantage = normalize_advantage
         self.target_kl = target_kl
+        self.objective = objective
         self.memory_reset = memory_reset
         self._n_updates = 0
         self._memory_state: State = None
@@ -278,6 +290,8 @@ class MemoryPPO(OnPolicyAlgorithm):
             self.num_timesteps += env.num_envs
             self._check_finite("observations", new_obs)
             self._check_finite("rewards", rewards)
+            if self.objective == "regret":
+                rewards = minus_regret(env, infos)
             gained = self._to_tensor(rewards.astype(np.float32))
             trial_start = None
             if dones.any():

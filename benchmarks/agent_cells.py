@@ -118,6 +118,17 @@ def player_of(
     return players[row]() if row in players else trained(config, seed, name)
 
 
+def plain(config: TrainConfig) -> dict[str, Any]:
+    """A configuration as what decides the numbers of a cell.
+
+    A field that came later is left out at its default: cells from before it stay what they are.
+    """
+    fields = dataclasses.asdict(config)
+    if fields["objective"] == "reward":
+        del fields["objective"]
+    return fields
+
+
 def num_parameters(player: Playable) -> dict[str, int]:
     """The number of an agent's parameters, as a metric; others have none."""
     if not isinstance(player, MemoryPPO):
@@ -131,7 +142,7 @@ def cell_config(
     """What decides the numbers of a cell that :func:`player_of` plays."""
     if row in players:
         return {"player": row, "env": config.env, "env_kwargs": config.env_kwargs, "version": 1}
-    return {"agent": dataclasses.asdict(config), "version": 1}
+    return {"agent": plain(config), "version": 1}
 
 
 def measure(record: PlayRecord, horizon: int = 50) -> dict[str, Any]:

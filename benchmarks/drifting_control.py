@@ -31,7 +31,7 @@ from driftwise.agents.players import Playable
 from driftwise.agents.recipes import drifting_cartpole, drifting_pendulum
 from driftwise.agents.training import Falling
 from driftwise.agents.worlds import training_world_seed
-from driftwise.benchmarks.agent_cells import trained
+from driftwise.benchmarks.agent_cells import plain, trained
 from driftwise.tracking import Result
 
 
@@ -144,7 +144,7 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
 def config(row: str, setting: str) -> Mapping[str, Any]:
     """What decides the numbers of a cell."""
     played = {"worlds": NUM_WORLDS, "changes": NUM_CHANGES, "version": 1}
-    task = dataclasses.asdict(agent_config(row, setting))
+    task = plain(agent_config(row, setting))
     if row == "random":
         return {"env": task["env"], "env_kwargs": task["env_kwargs"], **played}
     if row in PEERS:

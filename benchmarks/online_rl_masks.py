@@ -28,7 +28,7 @@ from driftwise.agents.online import (
     train_update_mask,
 )
 from driftwise.agents.online.recipes import small_maze, two_arms
-from driftwise.benchmarks.agent_cells import RUNS, trained
+from driftwise.benchmarks.agent_cells import RUNS, plain, trained
 from driftwise.memory import UpdateMask
 from driftwise.tracking import Result, RunFolder
 
@@ -100,7 +100,7 @@ def make_mask(agent: str, seed: int, learned: bool) -> UpdateMask:
     mask = UpdateMask(model.policy, sparsity=0.5)
     if not learned:
         return mask
-    settings = {"agent": dataclasses.asdict(AGENT), "mask": MASK, "tuning": {**TUNING, **RATES}}
+    settings = {"agent": plain(AGENT), "mask": MASK, "tuning": {**TUNING, **RATES}}
     with RunFolder.open(RUNS, "online_rl_masks", "mask", seed, settings, tensorboard=False) as run:
         train_update_mask(
             model,
@@ -190,7 +190,7 @@ def config(row: str, setting: str) -> Mapping[str, Any] | None:
         learner = dataclasses.asdict(learner_config(row, setting))
         return {"learner": learner, "played": PLAYED, "version": 1}
     return {
-        "agent": dataclasses.asdict(AGENT),
+        "agent": plain(AGENT),
         "tuning": {**TUNING, **RATES, "num_envs": NUM_ENVS},
         "mask": MASK if row == "masked" else None,
         "ranges": RANGES,

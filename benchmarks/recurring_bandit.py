@@ -15,7 +15,7 @@ from typing import Any
 from driftwise.agents import TrainConfig
 from driftwise.agents.memories import EQUAL_SIZE_SLOTS, MANY_SLOTS
 from driftwise.agents.recipes import recurring_bandit
-from driftwise.benchmarks.agent_cells import measure, policy_plays, train_and_play
+from driftwise.benchmarks.agent_cells import measure, plain, policy_plays, train_and_play
 from driftwise.tracking import Result
 
 # Contexts and arms of every setting.
@@ -64,7 +64,7 @@ def config(row: str, setting: str) -> Mapping[str, Any]:
     """What decides the numbers of a cell."""
     task = _agent(row, setting)
     if row in AGENTS:
-        return {"agent": dataclasses.asdict(task), "version": 1}
+        return {"agent": plain(task), "version": 1}
     world = {"env": task.env, "env_kwargs": task.env_kwargs}
     return {**world, "arguments": POLICIES[row], "version": 1}
 

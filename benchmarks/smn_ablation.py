@@ -13,7 +13,7 @@ from typing import Any
 from driftwise.agents import TrainConfig
 from driftwise.agents.memories import FEED_FORWARD
 from driftwise.agents.recipes import standard_bandit
-from driftwise.benchmarks.agent_cells import train_and_play
+from driftwise.benchmarks.agent_cells import plain, train_and_play
 from driftwise.tracking import Result
 
 CHANGES: dict[str, dict[str, Any]] = {
@@ -50,7 +50,7 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
 
 def config(row: str, setting: str) -> Mapping[str, Any]:
     """What decides the numbers of a cell."""
-    return {"agent": dataclasses.asdict(_agent(row)), "version": 1}
+    return {"agent": plain(_agent(row)), "version": 1}
 
 
 RESULT = Result(

@@ -16,14 +16,20 @@ from driftwise.agents.bandits import bayes_optimal_two_arms
 from driftwise.agents.bandits.tuned import SETTINGS, TUNED
 from driftwise.agents.memories import EQUAL_SIZE_FEED_FORWARD
 from driftwise.agents.recipes import stationary_bandit
-from driftwise.benchmarks.agent_cells import agent_plays, policy_plays, trained
+from driftwise.benchmarks.agent_cells import agent_plays, plain, policy_plays, trained
 from driftwise.tracking import Result
 
 NUM_WORLDS = 20_000
 TUNED_AS = {"default": "two_arms_100_pulls", "five_arms": "five_arms_100_pulls"}
+PLAIN = {"memory_kwargs": {}, "reward_coef": 0.0}
+ON_REGRET = {"objective": "regret", "gamma": 0.99, "gae_lambda": 0.95}
 AGENTS: dict[str, dict[str, Any]] = {
     "sparse": {},
-    "gru": {**EQUAL_SIZE_FEED_FORWARD["gru"], "memory_kwargs": {}, "reward_coef": 0.0},
+    "gru": {**EQUAL_SIZE_FEED_FORWARD["gru"], **PLAIN},
+    # Trained for little regret, which only a simulated world tells. It is less noisy than rewards,
+    # so that a longer horizon can be learned, by which exploring pays.
+    "sparse_on_regret": ON_REGRET,
+    "gru_on_regret": {**EQUAL_SIZE_FEED_FORWARD["gru"], **PLAIN, **ON_REGRET},
 }
 POLICIES = ("random", "greedy", "thompson", "kl_ucb", "ucb1", "ucb1_posterior", "gittins")
 OPTIMAL = ("bayes_optimal", "bayes_optimal_exact")
@@ -57,7 +63,7 @@ def config(row: str, setting: str) -> Mapping[str, Any] | None:
         return None  # the exact program is for two arms
     task = _agent(row, setting)
     if row in AGENTS:
-        return {"agent": dataclasses.asdict(task), "version": 1}
+        return {"agent": plain(task), "version": 1}
     world = {"env": task.env, "env_kwargs": task.env_kwargs}
     return {**world, "arguments": _arguments(row, setting), "version": 1}
 
