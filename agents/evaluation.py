@@ -52,7 +52,8 @@ class Score(NamedTuple):
         share: share of the way from the random policy to the best of the table, by regret, or else
             by return.
         adaptation: steps until a change is made good, for all but a tenth; inf if never, NaN if
-            nothing changes, or episodes are of different lengths.
+            nothing changes, changes cost less than a tenth of the regret after them, or episodes
+            are of different lengths.
     """
 
     name: str
@@ -155,7 +156,10 @@ def _score(name: str, record: PlayRecord, horizon: int) -> Score:
         regret = _interval(lost / told.sum(axis=1))
     steps = nothing
     if told.all() and record.changed.any() and record.changed.shape[1] > horizon:
-        steps = float(adaptation_time(record.regret, record.changed, horizon).steps)
+        found = adaptation_time(record.regret, record.changed, horizon)
+        # Who plays as badly before a change as after it, has nothing to make good.
+        if found.peak - found.level > 0.1 * found.peak:
+            steps = float(found.steps)
     return Score(name, *_interval(record.reward.sum(axis=1)), *regret, nothing, steps)
 
 

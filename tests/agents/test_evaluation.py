@@ -121,3 +121,22 @@ def test_a_figure_without_changes_has_no_recovery(tmp_path):
     figure.savefig(tmp_path / "figure.png")
     (axes,) = figure.axes
     assert axes.get_title(loc="left") == "Regret so far"
+
+
+def test_only_who_loses_by_changes_has_a_time_to_adapt():
+    changed = np.zeros((2, 120), dtype=bool)
+    changed[:, 60] = True
+    since = np.arange(120) - 60
+    learning = np.where(since < 0, 0.1, np.maximum(0.5 - 0.05 * since, 0.1)) * np.ones((2, 1))
+    careless = 0.5 + 0.01 * np.sin(np.arange(120)) * np.ones((2, 1))
+    lines = {
+        line.name: line.adaptation
+        for line in evaluation.score(
+            {
+                name: PlayRecord(regret, -regret, changed, changed)
+                for name, regret in {"learning": learning, "careless": careless}.items()
+            }
+        )
+    }
+    assert 3 <= lines["learning"] <= 8
+    assert np.isnan(lines["careless"])
