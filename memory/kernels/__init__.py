@@ -7,7 +7,8 @@ without a compiler or Triton, in half precision, under ``torch.func`` and ``torc
 
 from .compiler import compiled
 from .fused_fast_weights import FastWeightSizes, fast_weights, fast_weights_step, has_kernel
-from .slots import has_slot_kernel, slot_weights
+from .slot_check import has_slot_kernel
+from .slots import slot_weights
 from .switch import kernels_wanted, without_kernels
 
 __all__ = [

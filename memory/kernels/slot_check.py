@@ -1,4 +1,4 @@
-"""Asks the kernel for GPUs, once on every device, whether it computes what torch does."""
+"""When the kernel for GPUs is used: on a device where it once was found to be right."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from functools import cache
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
 
 from ..delta_rule import Writes, sequential
 from .fused_fast_weights import FastWeightSizes
-from .slots import slot_weights
+from .slots import has_triton, slot_weights
+from .switch import kernels_wanted
 
 CLOSE = 1e-4
 """Relative difference that single precision may make over a few steps."""
@@ -24,6 +26,25 @@ SIZES = FastWeightSizes(
     decay=False,
     straight_through=False,
 )
+
+
+def has_slot_kernel(sizes: FastWeightSizes, *tensors: Tensor) -> bool:
+    """Whether the kernel can take these tensors: what was generated, then fast weights.
+
+    It is for several slots, since a single one has no others to leave alone, and without decay,
+    which touches them all. Before it is first used on a device, it is tried there.
+    """
+    return (
+        kernels_wanted()
+        and sizes.num_slots > 1
+        and not sizes.decay
+        and {x.dtype for x in tensors[1:]} in ({torch.float32}, {torch.float64})
+        and all(x.device.type == "cuda" for x in tensors)
+        and not torch.compiler.is_compiling()
+        and not any(is_functorch_wrapped_tensor(x) for x in tensors)
+        and has_triton()
+        and works_on(tensors[0].device)
+    )
 
 
 @cache

@@ -10,35 +10,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_functorch_wrapped_tensor
 
 from .fused_fast_weights import FastWeightSizes, differentiable
-from .switch import kernels_wanted
 
 KEPT_BYTES = 2**30  # at most, of the slots that a backward pass computes again
 
 Reference = Callable[..., tuple[Tensor, Tensor]]
-
-
-def has_slot_kernel(sizes: FastWeightSizes, *tensors: Tensor) -> bool:
-    """Whether the kernel can take these tensors: what was generated, then fast weights.
-
-    It is for several slots, since a single one has no others to leave alone, and without decay,
-    which touches them all. Before it is first used on a device, it is tried there.
-    """
-    from .slot_check import works_on  # which needs what is below
-
-    return (
-        kernels_wanted()
-        and sizes.num_slots > 1
-        and not sizes.decay
-        and {x.dtype for x in tensors[1:]} in ({torch.float32}, {torch.float64})
-        and all(x.device.type == "cuda" for x in tensors)
-        and not torch.compiler.is_compiling()
-        and not any(is_functorch_wrapped_tensor(x) for x in tensors)
-        and _has_triton()
-        and works_on(tensors[0].device)
-    )
 
 
 def slot_weights(
@@ -206,5 +183,6 @@ def _launch(
 
 
 @cache
-def _has_triton() -> bool:
+def has_triton() -> bool:
+    """Whether Triton is installed."""
     return find_spec("triton") is not None

@@ -66,14 +66,14 @@ def test_what_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
         tensor = SimpleNamespace(device=torch.device(device), dtype=dtype)
         return has_slot_kernel(memory._sizes, tensor, tensor)
 
-    monkeypatch.setattr(slots, "is_functorch_wrapped_tensor", lambda tensor: False)
+    monkeypatch.setattr(slot_check, "is_functorch_wrapped_tensor", lambda tensor: False)
     monkeypatch.setattr(slot_check, "works_on", lambda device: True)
     assert taken() and taken(dtype=torch.float64)
     assert not taken("cpu") and not taken(dtype=torch.bfloat16)
     assert not taken(decay=True) and not taken(num_slots=1, top_k=1)
     with without_kernels():
         assert not taken()
-    monkeypatch.setattr(slots, "_has_triton", lambda: False)
+    monkeypatch.setattr(slot_check, "has_triton", lambda: False)
     assert not taken()
 
 
