@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from driftwise.memory import SparseFastWeights
-from driftwise.memory.kernels import has_slot_kernel, slot_check, slots, without_kernels
+from driftwise.memory.kernels import has_slot_kernel, slot_check, without_kernels
 
 pytest.importorskip("triton", reason="the kernel for GPUs needs triton")
 
