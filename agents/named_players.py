@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
+from ..memory.devices import find_device
 from .agent_files import agent_label, find_agent, trained_in
 from .bandits import POLICIES
 from .bandits.tuned import TUNED
-from .devices import check_device
 from .online import OnlinePlayer, find_online_learner
 from .players import ModelPlayer, OraclePlayer, Player, PolicyPlayer, RandomPlayer
 from .worlds import held_out_arguments
@@ -53,7 +53,7 @@ def named_players(
         ValueError: if two would have to be called the same, nobody has a name, or there is no such
             device.
     """
-    check_device(device)
+    find_device(device)
     players: dict[str, Player] = {}
     for name in names:
         label = agent_label(name)

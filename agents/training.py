@@ -9,10 +9,10 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger
 from tqdm import tqdm
 
+from ..memory.devices import find_device
 from ..tracking import RunFolder
 from .agent_files import save_agent
 from .config import TrainConfig
-from .devices import check_device
 from .memory_ppo import MemoryPPO
 from .training_state import load_training_state, training_state
 from .worlds import make_vector_env, training_world_seed
@@ -88,7 +88,7 @@ def make_agent(config: TrainConfig) -> MemoryPPO:
         ValueError: for a configuration that does not fit together.
     """
     config.check()
-    check_device(config.device)
+    find_device(config.device)
     env = make_vector_env(config.env, config.num_envs, **config.env_kwargs)
     size = config.n_steps * config.num_envs
     if size % config.num_minibatches:

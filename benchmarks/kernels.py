@@ -37,9 +37,9 @@ from driftwise.benchmarks.gpu.record import make_record, merge_record
 from driftwise.benchmarks.gpu.shrink import shrink
 from driftwise.benchmarks.gpu.training_step import TrainingStep
 from driftwise.benchmarks.timing import race, summary
-from driftwise.lm.devices import find_device
 from driftwise.lm.models import flops_per_token
 from driftwise.lm.training.gpu_recipes import EXPECTED, GPU_RECIPES
+from driftwise.memory.devices import find_device
 
 Rows = list[dict[str, Any]]
 GROUPS = ("memories", "softmaxes", "recipes", "adaptation")

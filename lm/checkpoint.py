@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..memory.devices import find_device
 from ..tracking import (
     CheckpointError,
     atomic_folder,
@@ -26,7 +27,6 @@ from ..tracking import (
     save_checkpoint,
 )
 from .corpora import Corpus, Tokenizer, fingerprint, load_tokenizer, save_tokenizer
-from .devices import find_device
 from .models import LanguageModel, ModelConfig, build_model, config_from_dict
 
 FORMAT = "driftwise-language-model-1"
@@ -115,7 +115,7 @@ def load_language_model(
         ValueError: torch does not find the device.
     """
     folder = _find_model(Path(path))
-    where = find_device(str(device))
+    where = find_device(device)
     about = load_metadata(folder / WEIGHTS)
     if about.get("format") != FORMAT:
         raise CheckpointError(

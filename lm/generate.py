@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from .corpora import Tokenizer
-from .devices import autocast
 from .models import LanguageModel, sample
+from .precision import autocast
 
 
 def generate(

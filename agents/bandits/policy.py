@@ -165,7 +165,10 @@ class CountingPolicy(BanditPolicy):
 
     def update(self, actions: IntArray, rewards: FloatArray, info: Info | None = None) -> None:
         """See `BanditPolicy.update`."""
-        actions, rewards = self.check_step(actions, rewards)
+        self.count(*self.check_step(actions, rewards))
+
+    def count(self, actions: IntArray, rewards: FloatArray) -> None:
+        """Adds one step, as `check_step` returns it, to the statistics."""
         if self.discount < 1:
             self.pulls *= self.discount
             self.reward_sum *= self.discount

@@ -104,7 +104,7 @@ class RestartUCB(UCB):
             raise ValueError('info must hold "changed" for RestartUCB, which is told of changes')
         actions, rewards = self.check_step(actions, rewards)
         self.reset(np.asarray(info["changed"], dtype=bool))
-        super().update(actions, rewards)
+        self.count(actions, rewards)
 
 
 class SlidingWindowUCB(UCB):
@@ -160,7 +160,7 @@ class SlidingWindowUCB(UCB):
         old_actions = old[leaving]
         self.pulls[leaving, old_actions] -= 1.0
         self.reward_sum[leaving, old_actions] -= self.ring_rewards[self.cursor, leaving]
-        super().update(actions, rewards)
+        self.count(actions, rewards)
         self.ring_actions[self.cursor] = actions
         self.ring_rewards[self.cursor] = rewards
         self.cursor = (self.cursor + 1) % self.window

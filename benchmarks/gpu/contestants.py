@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from driftwise.benchmarks.gpu.training_step import random_words
-from driftwise.lm.devices import autocast
 from driftwise.lm.losses import FullSoftmax, SoftmaxConfig, make_softmax
+from driftwise.lm.precision import autocast
 from driftwise.lm.training.gpu_recipes import ALL_LOGITS
 from driftwise.memory import LSTM, FastWeightLayer, SparseFastWeights, fast_weight_flops
 

@@ -16,9 +16,9 @@ from driftwise.benchmarks.gpu.record import entry
 from driftwise.benchmarks.gpu.training_step import TrainingStep
 from driftwise.benchmarks.timing import race
 from driftwise.lm.checkpoint import load_language_model, save_language_model
-from driftwise.lm.devices import autocast
 from driftwise.lm.hugging_face.fitting import fit_fast_block
 from driftwise.lm.models import FastBlockConfig, FastBlockLanguageModel
+from driftwise.lm.precision import autocast
 from driftwise.lm.training import TrainConfig, train_language_model
 from driftwise.lm.training.gpu_recipes import EXPECTED, base_of
 from driftwise.tracking import make_writable_folder, read_metrics

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from driftwise.lm.corpora import Batch
-from driftwise.lm.devices import autocast
 from driftwise.lm.losses import SoftmaxConfig
 from driftwise.lm.models import build_model
 from driftwise.lm.optimizers import make_optimizers
+from driftwise.lm.precision import autocast
 from driftwise.lm.training import Objective, TrainConfig
 from driftwise.lm.training.objective import Read
 from driftwise.lm.training.processes import Processes

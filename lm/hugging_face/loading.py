@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ...memory.devices import find_device
 from ..corpora import PretrainedTokenizer
-from ..devices import find_device
 from .package import load_transformers
 
 
@@ -41,7 +41,7 @@ def load_pretrained(
             tokenizer is missing, or torch does not find the device. The message is one line.
         TypeError: The tokenizer has no fast form.
     """
-    transformers, where = load_transformers(), find_device(str(device))
+    transformers, where = load_transformers(), find_device(device)
     name = os.fspath(name_or_folder)
     options: dict[str, Any] = {"local_files_only": Path(name).is_dir()}
     try:

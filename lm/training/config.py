@@ -9,9 +9,9 @@ from typing import Literal, get_args
 from ...memory.contract import check_sizes
 from ..corpora import Corpus, Lanes, open_corpus
 from ..corpora.lanes import VARIES_UP_TO, Order
-from ..devices import Precision
 from ..models import LSTMConfig, ModelConfig, small_lstm
 from ..optimizers import OptimizerConfig, cosine, trapezoid
+from ..precision import Precision
 
 Carry = Literal["all", "body", "none"]
 

@@ -17,9 +17,9 @@ from tqdm import tqdm
 from ...tracking import RunFolder, latest_checkpoint
 from ..checkpoint import BEST, LAST
 from ..corpora import Corpus
-from ..devices import autocast
 from ..models import build_model, count_parameters, flops_per_token
 from ..optimizers import make_optimizers, set_learning_rates
+from ..precision import autocast
 from .config import TrainConfig
 from .objective import Objective, Read, static_loss
 from .outputs import measured, sample_text, save_model, show

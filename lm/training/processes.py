@@ -18,7 +18,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from ...memory import State, map_state
-from ..devices import find_device
+from ...memory.devices import find_device
 from ..models.transformer import Block
 
 

@@ -1,4 +1,4 @@
-"""Where a model computes, and in what precision."""
+"""In what precision a model computes."""
 
 from __future__ import annotations
 
@@ -7,21 +7,6 @@ from typing import Literal
 import torch
 
 Precision = Literal["auto", "float32", "bfloat16"]
-
-
-def find_device(name: str) -> torch.device:
-    """The device of a name, ``"auto"`` being the GPU where there is one.
-
-    Raises:
-        ValueError: torch finds no such device.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device must be one that torch finds, got {name!r}: {reason}") from None
 
 
 def autocast(device: torch.device, precision: Precision = "auto") -> torch.autocast:
