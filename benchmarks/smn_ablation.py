@@ -3,7 +3,8 @@
     driftwise results run smn_ablation --seeds 0 1 2
 
 Each row changes one thing of the agent of the standard bandit, which here trains for a third of
-the steps.
+the steps, and for little regret: without the noise of rewards, seeds differ ten times less, and so
+a difference between rows can be seen.
 """
 
 import dataclasses
@@ -40,7 +41,9 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 def _agent(row: str) -> TrainConfig:
-    return dataclasses.replace(standard_bandit(), total_timesteps=2_560_000, **ROWS[row])
+    return dataclasses.replace(
+        standard_bandit(), total_timesteps=2_560_000, objective="regret", **ROWS[row]
+    )
 
 
 def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
@@ -56,8 +59,9 @@ def config(row: str, setting: str) -> Mapping[str, Any]:
 RESULT = Result(
     name="smn_ablation",
     command="driftwise results run smn_ablation",
-    protocol="The standard bandit as in standard_bandit.json, 2.56 M training steps. never_reset "
-    "forgets nothing between episodes and is scored in the last three of four, the others in one.",
+    protocol="The standard bandit as in standard_bandit.json, 2.56 M training steps on minus the "
+    "regret that the simulated world tells. never_reset forgets nothing between episodes and is "
+    "scored in the last three of four, the others in one.",
     rows=list(ROWS),
     settings=["default"],
     seeds=list(range(5)),
