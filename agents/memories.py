@@ -66,8 +66,6 @@ MEMORIES: dict[str, MemoryFactory] = {
     "none": partial(one_kind, NoMemory),
 }
 
-_CONTROLLED = {"controller": "lstm", "num_layers": 1}
-
 EQUAL_SIZE: dict[str, dict[str, Any]] = {
     "sparse": {"memory": "sparse"},
     "dense": {"memory": "dense", "memory_kwargs": {"key_size": 24}},
@@ -88,13 +86,19 @@ EQUAL_SIZE_FEED_FORWARD: dict[str, dict[str, Any]] = {
 }
 """The same beside these: about 44,000 parameters."""
 
-EQUAL_SIZE_CONTROLLED: dict[str, dict[str, Any]] = {
-    "dense": {"memory": "dense", "memory_kwargs": {**_CONTROLLED, "key_size": 24}},
-    "gru": {"memory": "gru", "width": 80},
-    "lstm": {"memory": "lstm", "width": 69},
-    "none": {"memory": "none", "width": 189},
+# The GRU keeps what is needed all the time, so the fast weights have no need to decay, and each of
+# many small heads can hold something else.
+CONTROLLED = {
+    **{"controller": "gru", "num_layers": 1, "feed_forward": 64},
+    **{"num_heads": 8, "key_size": 10, "value_size": 6, "decay": False},
 }
-"""Those of others as large as one sparse layer under an LSTM: about 40,000 parameters."""
+"""Arguments of one layer of fast weights above a GRU, from whose outputs keys are made."""
+
+EQUAL_SIZE_CONTROLLED: dict[str, dict[str, Any]] = {
+    **EQUAL_SIZE_FEED_FORWARD,
+    "dense": {"memory": "dense", "memory_kwargs": {**CONTROLLED, "key_size": 15}},
+}
+"""The same beside these: about 44,000 parameters."""
 
 # A write has one rate for all values of a head, which must not overwrite what is known of another
 # arm: more heads than arms learn faster than four.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from .config import TrainConfig
 from .memories import (
+    CONTROLLED,
     EQUAL_SIZE,
     EQUAL_SIZE_CONTROLLED,
     EQUAL_SIZE_FEED_FORWARD,
@@ -36,7 +37,7 @@ def standard_bandit() -> TrainConfig:
         ent_coef=0.04,
         # With more, an agent knows its arms sooner, and learns less about exploring them.
         reward_coef=0.1,
-        memory_kwargs=FEED_FORWARD,
+        memory_kwargs=CONTROLLED,
     )
 
 
@@ -131,7 +132,7 @@ def maze(stationary: bool = False) -> TrainConfig:
         n_steps=250,
         total_timesteps=4_000_000,
         learning_rate=4e-3,
-        memory_kwargs={"controller": "lstm", "num_layers": 1},
+        memory_kwargs=CONTROLLED,
     )
 
 
@@ -152,7 +153,7 @@ def island_transport() -> TrainConfig:
         gamma=0.3,
         gae_lambda=0.8,
         # To write where a transport leads, a key must join two steps: where from, and by which.
-        memory_kwargs={"controller": "lstm", "num_layers": 1},
+        memory_kwargs=CONTROLLED,
     )
 
 

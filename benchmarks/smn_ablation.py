@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from driftwise.agents import TrainConfig
-from driftwise.agents.memories import FEED_FORWARD
+from driftwise.agents.memories import CONTROLLED
 from driftwise.agents.recipes import standard_bandit
 from driftwise.benchmarks.agent_cells import plain, train_and_play
 from driftwise.tracking import Result
@@ -25,16 +25,18 @@ CHANGES: dict[str, dict[str, Any]] = {
     "G_8": {"num_slots": 8},
     "G_32": {"num_slots": 32},
     "additive": {"rule": "additive"},
-    "no_decay": {"decay": False},
-    "additive_no_decay": {"rule": "additive", "decay": False},
+    "decay": {"decay": True},
+    "additive_decay": {"rule": "additive", "decay": True},
     "straight_through": {"selection": "straight_through"},
     "random_address": {"address": "random"},
-    "one_layer": {"num_layers": 1},
+    "two_layers": {"num_layers": 2},
+    "four_heads": {"num_heads": 4, "value_size": 12},
+    "no_controller": {"controller": None},
     "no_feed_forward": {"feed_forward": None},
 }
 """Of the memory's arguments."""
 ROWS: dict[str, dict[str, Any]] = {
-    **{row: {"memory_kwargs": {**FEED_FORWARD, **change}} for row, change in CHANGES.items()},
+    **{row: {"memory_kwargs": {**CONTROLLED, **change}} for row, change in CHANGES.items()},
     "no_reward_prediction": {"reward_coef": 0.0},
     "never_reset": {"memory_reset": "never"},
 }

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from driftwise.agents.bandits.tuned import TUNED
-from driftwise.agents.memories import EQUAL_SIZE_FEED_FORWARD as EQUAL_SIZE
-from driftwise.agents.memories import FEED_FORWARD
+from driftwise.agents.memories import CONTROLLED
+from driftwise.agents.memories import EQUAL_SIZE_CONTROLLED as EQUAL_SIZE
 from driftwise.agents.recipes import standard_bandit
 from driftwise.benchmarks.agent_cells import measure, plain, policy_plays, train_and_play
 from driftwise.tracking import Result
 
 NUM_WORLDS = 20_000
-RANDOM = {**FEED_FORWARD, "address": "random", "value_size": 14}
+RANDOM = {**CONTROLLED, "address": "random", "value_size": 8}
 # A GRU does better without reward prediction: 0.0974 in two seeds, where it had 0.0976 with it.
 PLAIN = {"memory_kwargs": {}, "reward_coef": 0.0, "ent_coef": 0.02}
 # Within 1 % of 44,000 parameters, which a test checks.
