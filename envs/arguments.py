@@ -80,9 +80,13 @@ def check_numbers(name: str, value: object) -> NDArray[Any]:
     except ValueError:  # rows of different lengths
         array = np.array(None)
     if array.dtype.kind not in "iuf":
-        got = " ".join(reprlib.repr(value).split())
-        raise TypeError(f"{name} must be an array of numbers, got {got}")
+        raise TypeError(f"{name} must be an array of numbers, got {in_short(value)}")
     return array
+
+
+def in_short(value: object) -> str:
+    """Any value in one short line, for messages."""
+    return " ".join(reprlib.repr(value).split())
 
 
 def assign(part: object, **values: object) -> None:

@@ -85,7 +85,7 @@ class ImageCurriculum(WorldEnv[ImageCurriculumSettings, ImageCurriculumWorld]):
     ## Arguments
 
     - ``images``: ``"omniglot"`` (default; needs its data), ``"glyphs"`` (made-up characters) or any
-      :class:`ImageSet`.
+      :class:`ImageSet` of 28 x 28, ``Omniglot().with_rotations()`` for example.
     - ``num_classes``: classes in the end. Default None: all there are (of glyphs, 1,000).
     - ``start_classes``: classes at the start. Default 30.
     - ``block_size``: classes that are added at a time. Default 30.

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from typing_extensions import Unpack, override
 
-from .arguments import assign, check_count, check_count_or_none, check_probability
+from .arguments import assign, check_count, check_count_or_none, check_probability, in_short
 from .image_curriculum_world import CurriculumEpisode, ImageCurriculumWorld
 from .image_streams import Levels, class_order
 from .images import Glyphs, ImageSet, Omniglot
@@ -41,17 +41,14 @@ class ImageCurriculumArguments(TypedDict, total=False):
 
 @lru_cache(maxsize=4)
 def load_images(name: str, num_classes: int | None) -> ImageSet:
-    """A set of images by its name; of glyphs, as many as are wanted.
+    """The set of one of these names; of glyphs, as many as are wanted.
 
     Raises:
-        TypeError, ValueError: There is no set of this name.
         FileNotFoundError: Its data is not there; the message says how to get it.
     """
     if name == "omniglot":
         return Omniglot()
-    if name == "glyphs":
-        return Glyphs() if num_classes is None else Glyphs(num_classes)
-    raise ValueError(f"images must be one of {', '.join(SETS)} or an ImageSet, got {name!r}")
+    return Glyphs() if num_classes is None else Glyphs(num_classes)
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,16 @@ class ImageCurriculumSettings(WorldSettings):
         num_classes = check_count_or_none("num_classes", self.num_classes, least=1)
         images = self.images
         if not isinstance(images, ImageSet):
+            if not isinstance(images, str) or images not in SETS:
+                raise ValueError(
+                    f"images must be one of {', '.join(SETS)} or an ImageSet, "
+                    f"got {in_short(images)}"
+                )
             images = load_images(images, num_classes)
+        if images.images.shape[2:] != (SIZE, SIZE):
+            raise ValueError(
+                f"images must be of shape ({SIZE}, {SIZE}), got {images.images.shape[2:]}"
+            )
         there = images.num_classes
         if num_classes is None:
             num_classes = there

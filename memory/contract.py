@@ -5,8 +5,9 @@ Letters used for shapes in this folder: B batch, T time, D input features, O out
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import torch
@@ -239,6 +240,15 @@ def check_sizes(**sizes: int) -> None:
             raise TypeError(f"{name} must be an integer, got {size!r}")
         if size < 1:
             raise ValueError(f"{name} must be at least 1, got {size}")
+
+
+def check_rates(**rates: float) -> None:
+    """Raise an error that names the first step size that is not a number above 0, and finite."""
+    for name, rate in rates.items():
+        if isinstance(rate, bool) or not isinstance(rate, Real):
+            raise TypeError(f"{name} must be a number, got {rate!r}")
+        if not 0 < rate < math.inf:
+            raise ValueError(f"{name} must be above 0, got {rate}")
 
 
 def kind_of(value: object) -> str:

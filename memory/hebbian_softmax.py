@@ -7,12 +7,13 @@ m classes.
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .contract import check_sizes
+from .contract import check_sizes, kind_of
 from .data_parallel import sum_over_processes
 from .parameter_rule import ParameterRule
 
@@ -73,7 +74,8 @@ class HebbianSoftmax(ParameterRule):
         mean: (d,) running mean of the activations; zeros without centring, and at ``T=0``.
 
     Raises:
-        TypeError: for sizes that are no integers.
+        TypeError: for sizes that are no integers, rates that are no numbers, switches that are not
+            True or False, or a ``weight`` that is no parameter and would not be trained.
         ValueError: for an argument out of range, or a ``weight`` of another shape.
     """
 
@@ -100,6 +102,12 @@ class HebbianSoftmax(ParameterRule):
     ) -> None:
         super().__init__()
         check_sizes(in_features=in_features, num_classes=num_classes)
+        for name, number in (("gamma", gamma), ("T", T)):
+            if not isinstance(number, Real):
+                raise TypeError(f"{name} must be a number, got {number!r}")
+        for name, switch in (("bias", bias), ("centring", centring), ("cosine", cosine)):
+            if not isinstance(switch, bool):
+                raise TypeError(f"{name} must be True or False, got {switch!r}")
         if not 0 <= gamma <= 1:
             raise ValueError(f"gamma must be from 0 to 1, got {gamma}")
         if not T >= 0:
@@ -110,6 +118,8 @@ class HebbianSoftmax(ParameterRule):
             raise ValueError(f"norm_matching must be one of {NORM_MATCHING}, got {norm_matching!r}")
         if weight is None:
             weight = nn.Parameter(torch.randn(num_classes, in_features) * in_features**-0.5)
+        elif not isinstance(weight, nn.Parameter):
+            raise TypeError(f"weight must be an nn.Parameter, got {kind_of(weight)}")
         elif weight.shape != (num_classes, in_features):
             raise ValueError(
                 f"weight must have shape ({num_classes}, {in_features}), got {tuple(weight.shape)}"
@@ -126,7 +136,12 @@ class HebbianSoftmax(ParameterRule):
         self.register_buffer("num_writes", weight.new_zeros((), dtype=torch.int64))
 
     def forward(self, h: Tensor) -> Tensor:
-        """Logits (..., m) of activations h (..., d)."""
+        """Logits (..., m) of activations h (..., d).
+
+        Raises:
+            ValueError: ``h`` has another last dimension.
+        """
+        self._check_width(h)
         if self.centring:
             h = h - self.mean
         if self.scale is None:
@@ -143,8 +158,9 @@ class HebbianSoftmax(ParameterRule):
             labels: (...,) int64 their classes.
 
         Raises:
-            TypeError: ``labels`` are not int64.
-            ValueError: a shape does not fit, or a label is out of range. Nothing was written.
+            TypeError: ``h`` is no tensor of floating-point numbers, or ``labels`` not one of int64.
+            ValueError: a shape does not fit, a label is out of range, or an activation is NaN or
+                infinite. Nothing was written.
         """
         h, labels = self._checked(h, labels)
         seen = sum_over_processes(torch.bincount(labels, minlength=self.num_classes))
@@ -188,10 +204,11 @@ class HebbianSoftmax(ParameterRule):
 
     def _checked(self, h: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The arguments as (n, d) and (n,), activations at least in single precision."""
-        if h.shape[-1:] != (self.in_features,):
-            raise ValueError(f"h must have shape (..., {self.in_features}), got {tuple(h.shape)}")
-        if labels.dtype != torch.int64:
-            raise TypeError(f"labels must be int64, got {labels.dtype}")
+        if not isinstance(h, Tensor) or not h.is_floating_point():
+            raise TypeError(f"h must be a tensor of floating-point numbers, got {kind_of(h)}")
+        if not isinstance(labels, Tensor) or labels.dtype != torch.int64:
+            raise TypeError(f"labels must be an int64 tensor, got {kind_of(labels)}")
+        self._check_width(h)
         if labels.shape != h.shape[:-1]:
             raise ValueError(
                 f"labels must have shape {tuple(h.shape[:-1])} like h, got {tuple(labels.shape)}"
@@ -202,8 +219,14 @@ class HebbianSoftmax(ParameterRule):
                 f"labels must be from 0 to {self.num_classes - 1}, "
                 f"got {labels.min().item()} to {labels.max().item()}"
             )
+        if not h.isfinite().all():
+            raise ValueError("h must be finite, got NaN or infinite activations")
         wide = torch.promote_types(self.weight.dtype, torch.float32)
         return h.detach().reshape(-1, self.in_features).to(wide), labels
+
+    def _check_width(self, h: Tensor) -> None:
+        if h.shape[-1:] != (self.in_features,):
+            raise ValueError(f"h must have shape (..., {self.in_features}), got {tuple(h.shape)}")
 
     def extra_repr(self) -> str:
         """The arguments, for ``print``."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,11 +19,11 @@ def check_learner(make: Callable[[], Learner], *, batch_size: int = 8, seed: int
     """Check every promise of the contract.
 
     Checked are, in this order: the shape and the sum of predictions; that predicting changes
-    nothing; that two learners made alike stay alike, to the bit; that updates change predictions
-    and return numbers; that a state put into a new learner, by way of a checkpoint on disk, gives
-    the same predictions and the same learning from there on, to the bit; that a state is a copy;
-    that labels and images are checked, and a bad batch leaves no trace. NumPy arrays and tensors
-    must be taken alike.
+    nothing; that two learners made alike stay alike, to the bit; that updates change predictions,
+    return numbers, and leave images and labels as they are; that a state put into a new learner, by
+    way of a checkpoint on disk, gives the same predictions and the same learning from there on, to
+    the bit; that a state is a copy; that labels and images are checked, and a bad batch leaves no
+    trace. NumPy arrays and tensors must be taken alike.
 
     Args:
         make: makes a new learner, the same at each call; for at least 2 classes.
@@ -49,10 +50,11 @@ def check_learner(make: Callable[[], Learner], *, batch_size: int = 8, seed: int
     )
     for _ in range(3):
         x, y = batch()
-        before = learner.predict(question)
+        before, given = learner.predict(question), (x.clone(), y.clone())
         metrics = learner.update(x, y)
         # The twin predicts nothing and gets NumPy arrays: neither may make a difference.
         twin.update(x.numpy(), y.numpy())
+        _same((x, y), given, "the images and labels before and after update")
         numbers = all(isinstance(value, float) for value in metrics.values())
         _require(bool(metrics) and numbers, f"update must return numbers by name, got {metrics}")
         _check_prediction(learner, question)
@@ -118,7 +120,11 @@ def _check_bad_batches(learner: Learner, x: Tensor, y: Tensor) -> None:
 
 
 def _same(found: Any, expected: Any, what: str, place: str = "") -> None:
-    """Compare two trees of tensors and plain values, to the bit."""
+    """Compare two trees of tensors, arrays and plain values, to the bit."""
+    found, expected = (
+        torch.from_numpy(part) if isinstance(part, np.ndarray) else part
+        for part in (found, expected)
+    )
     if isinstance(expected, Tensor):
         same = isinstance(found, Tensor) and torch.equal(found, expected)
     elif isinstance(expected, dict):

@@ -13,11 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...envs.arguments import check_flag
 from ...memory import Parameters, UpdateMask, check_finite, functional, inner_step
-from ...memory.contract import check_sizes
+from ...memory.contract import check_rates, check_sizes
 from ..agent_files import load_optimizer, load_weights
 from .learner import Images, Labels, as_images, as_labels
-from .online_classifier import PREDICT_BATCH, as_class_order, check_class_order
+from .online_classifier import PREDICT_BATCH, as_class_order, check_saved
 from .replay import ReplayBuffer
 
 
@@ -116,15 +117,13 @@ class LaMAML:
         if mask_optimizer not in ("sgd", "adam"):
             raise ValueError(f"mask_optimizer must be sgd or adam, got {mask_optimizer!r}")
         check_sizes(memory=memory, glances=glances, parts=parts)
-        rates = {
-            "inner_lr": inner_lr,
-            "learning_rate": learning_rate,
-            "mask_learning_rate": mask_learning_rate,
-            "max_grad_norm": max_grad_norm,
-        }
-        for name, rate in rates.items():
-            if not 0 < rate < float("inf"):
-                raise ValueError(f"{name} must be above 0, got {rate}")
+        check_rates(
+            inner_lr=inner_lr,
+            learning_rate=learning_rate,
+            mask_learning_rate=mask_learning_rate,
+            max_grad_norm=max_grad_norm,
+        )
+        check_flag("mask_unseen", mask_unseen)
         self.net, self.method = net, LA_MAML_METHODS[method]
         self.class_order = as_class_order(class_order)
         self.num_classes = len(self.class_order)
@@ -175,6 +174,7 @@ class LaMAML:
         labels = as_labels(y, len(images), self.num_classes)
         if not len(images):
             raise ValueError("x must hold at least 1 image, got 0")
+        self.replay.check(images)
         new_images, new_labels = images.to(self.device), labels.to(self.device)
         self.seen[new_labels] = True
         for glance in range(self.glances):
@@ -259,9 +259,7 @@ class LaMAML:
         Raises:
             ValueError: the state is that of another kind of learner, or of another class order.
         """
-        check_class_order(state["class_order"], self.class_order)
-        if state["kind"] != self.kind:
-            raise ValueError(f"state must be that of {self.kind}, got that of {state['kind']}")
+        check_saved(state, self.state_dict())
         if self.mask is not None:
             self.mask.load_state_dict(state["mask"])
         load_weights(self.net, state["network"])

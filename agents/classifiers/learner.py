@@ -38,7 +38,8 @@ class Learner(Protocol):
 
         Raises:
             TypeError: the labels are no integers, or the images not float32.
-            ValueError: a shape does not fit or a label is out of range. Nothing was learned.
+            ValueError: a shape does not fit, a label is out of range, or a pixel is NaN or
+                infinite. Nothing was learned.
         """
         ...
 
@@ -60,14 +61,17 @@ def as_images(x: Images) -> Tensor:
 
     Raises:
         TypeError: they are not float32.
-        ValueError: another shape.
+        ValueError: another shape, or pixels that are not finite.
     """
     images = x if isinstance(x, Tensor) else np.array(x)
     if str(images.dtype) not in ("float32", "torch.float32"):
         raise TypeError(f"x must be float32 images with ink 1, got {images.dtype}")
     if images.shape[1:] != (1, 28, 28):
         raise ValueError(f"x must have shape (n, 1, 28, 28), got {tuple(images.shape)}")
-    return torch.as_tensor(images)
+    images = torch.as_tensor(images)
+    if not images.isfinite().all():
+        raise ValueError("x must be finite, got NaN or infinite pixels")
+    return images
 
 
 def as_labels(y: Labels, count: int, num_classes: int) -> Tensor:

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...envs.arguments import check_flag
 from ...memory import HebbianSoftmax, ParameterRule, WeightImprinting
+from ...memory.contract import check_rates, check_sizes
 from .conv_net import ConvNet
 from .fast_weight_readout import FastWeightReadout
 from .learner import Learner
@@ -48,8 +50,8 @@ class SoftmaxConfig(LearnerConfig):
     """Leave classes that had no label so far out of the softmax."""
 
     def __post_init__(self) -> None:
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        check_rates(learning_rate=self.learning_rate)
+        check_flag("mask_unseen", self.mask_unseen)
 
     def make(
         self, name: str, order: Tensor, seed: int, device: torch.device | str
@@ -95,8 +97,7 @@ class FastRowsConfig(SoftmaxConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.row_learning_rate > 0:
-            raise ValueError(f"row_learning_rate must be above 0, got {self.row_learning_rate}")
+        check_rates(row_learning_rate=self.row_learning_rate)
 
     def parameter_groups(self, body: nn.Module, head: ParameterRule) -> list[dict[str, Any]]:
         """The rows are a group of their own."""
@@ -182,7 +183,10 @@ class ReplayConfig(SoftmaxConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.memory_bytes is not None and self.memory_bytes < ITEM_BYTES:
+        if self.memory_bytes is None:
+            return
+        check_sizes(memory_bytes=self.memory_bytes)
+        if self.memory_bytes < ITEM_BYTES:
             raise ValueError(
                 f"memory_bytes must be at least {ITEM_BYTES}, one image, got {self.memory_bytes}"
             )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...envs.arguments import in_short
 from ...memory import ParameterRule
 from ..agent_files import load_optimizer, load_weights
 from .learner import Images, Labels, as_images, as_labels
@@ -71,16 +75,22 @@ class OnlineClassifier:
             return self._masked(torch.cat(logits)).log_softmax(1)
 
     def update(self, x: Images, y: Labels) -> dict[str, float]:
-        """One step; returns its ``loss``, and the ``accuracy`` of what it was computed from."""
+        """One step; returns its ``loss``, and the ``accuracy`` of what it was computed from.
+
+        Raises:
+            FloatingPointError: the loss is NaN or infinite; the weights stay as they are.
+        """
         images = as_images(x)
         count = len(images)
         labels = as_labels(y, count, self.num_classes)
         if count < self.min_batch:
             raise ValueError(f"x must hold at least {self.min_batch} images, got {count}")
         if self.replay is not None:
+            self.replay.check(images)
             old_images, old_labels = self.replay.sample(count)
             self.replay.add(images, labels)
-            images, labels = torch.cat((images, old_images)), torch.cat((labels, old_labels))
+            images = torch.cat((images, old_images.to(images.device)))
+            labels = torch.cat((labels, old_labels))
         images, labels = images.to(self.device), labels.to(self.device)
         self.seen[labels] = True
 
@@ -88,13 +98,16 @@ class OnlineClassifier:
         h = self.body(images)
         logits = self._masked(self.head(h))
         loss = F.cross_entropy(logits, labels)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise FloatingPointError(f"the loss became {value}: a smaller learning_rate may help")
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         # Of the stream only: what is replayed was memorised when it came.
         self.head.apply(h[:count].detach(), labels[:count])
         correct = logits[:count].argmax(1) == labels[:count]
-        return {"loss": loss.item(), "accuracy": correct.float().mean().item()}
+        return {"loss": value, "accuracy": correct.float().mean().item()}
 
     def _masked(self, logits: Tensor) -> Tensor:
         if self.mask_unseen and self.seen.any():
@@ -119,9 +132,7 @@ class OnlineClassifier:
         Raises:
             ValueError: the state is that of another kind of learner, or of another class order.
         """
-        check_class_order(state["class_order"], self.class_order)
-        if state["kind"] != self.kind:
-            raise ValueError(f"state must be that of {self.kind}, got that of {state['kind']}")
+        check_saved(state, self.state_dict())
         load_weights(self.network, state["network"])
         load_optimizer(self.optimizer, state["optimizer"])
         self.seen.copy_(state["seen"])
@@ -133,13 +144,28 @@ def as_class_order(class_order: int | Sequence[int] | Tensor) -> Tensor:
     """A class order as an int64 tensor (m,); that of 0, 1, 2, ... for a number.
 
     Raises:
-        ValueError: it is empty, not of whole numbers, or has a class twice.
+        ValueError: it is empty, not of numbers from 0 on, or has a class twice.
     """
-    order = torch.as_tensor(range(class_order) if isinstance(class_order, int) else class_order)
-    whole = order.ndim == 1 and len(order) > 0 and not order.is_floating_point()
-    if not whole or len(order.unique()) != len(order):
-        raise ValueError(f"class_order must be different class numbers, got {class_order}")
-    return order.long()
+    given = class_order
+    if isinstance(given, Integral) and not isinstance(given, bool):
+        given = range(int(given))
+    order = np.array(given.cpu().numpy() if isinstance(given, Tensor) else given)
+    whole = order.ndim == 1 and len(order) > 0 and order.dtype.kind in "iu"
+    if not whole or order.min() < 0 or len(np.unique(order)) != len(order):
+        raise ValueError(
+            f"class_order must be different class numbers, got {in_short(class_order)}"
+        )
+    return torch.from_numpy(order.astype(np.int64))
+
+
+def check_saved(state: Any, own: Mapping[str, Any]) -> None:
+    """Raise a ``ValueError`` if a state cannot be that of the learner whose state is ``own``."""
+    if not isinstance(state, Mapping) or state.keys() != own.keys():
+        got = sorted(state) if isinstance(state, Mapping) else f"a {type(state).__name__}"
+        raise ValueError(f"state must be what state_dict() returned, got {got}")
+    check_class_order(state["class_order"], own["class_order"])
+    if state["kind"] != own["kind"]:
+        raise ValueError(f"state must be that of {own['kind']}, got that of {state['kind']}")
 
 
 def check_class_order(saved: Tensor, expected: Tensor, what: str = "state") -> None:

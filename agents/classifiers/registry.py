@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...envs.arguments import check_count
+from ...memory.devices import find_device
 from ...tracking import CheckpointError, load_checkpoint, save_checkpoint
 from .la_maml_configs import (
     LaMAMLConfig,
@@ -63,12 +65,13 @@ def make_learner(
         class_order: the class at each position of the stream's order, or how many classes there
             are, for the order 0, 1, 2, ...
         seed: of the initial weights, and of all that is random later on.
-        device: torch device.
+        device: torch device; ``"auto"`` is the GPU where there is one.
         **settings: fields of the learner's config.
 
     Raises:
         ValueError: for an unknown name, a setting that the learner does not have or that is out of
-            range, or a class order with a class twice.
+            range, a class order with a class twice, or a device that there is not.
+        TypeError: for a setting of another kind.
     """
     if name not in LEARNERS:
         raise ValueError(f"name must be one of {', '.join(LEARNERS)}, got {name!r}")
@@ -77,7 +80,7 @@ def make_learner(
         raise ValueError(f"learner {name!r} has no setting {unknown[0]!r}; it has {', '.join(own)}")
     config = LEARNERS[name](**settings)
     order = as_class_order(class_order)
-    return config.make(name, order, seed, device)
+    return config.make(name, order, check_count("seed", seed, least=0), find_device(device))
 
 
 def save_learner(

@@ -43,8 +43,19 @@ class ReplayBuffer:
         rows = torch.randint(max(len(self), 1), (count,), generator=self.random)
         return self.images[rows].float() / 255, self.labels[rows]
 
+    def check(self, x: Tensor) -> None:
+        """Raise a ``ValueError`` if images do not fit eight bits, in which they are kept."""
+        if len(x) and not 0 <= x.min() <= x.max() <= 1:
+            raise ValueError(
+                "x must be from 0 to 1, since past images are kept in eight bits, "
+                f"got {x.min():g} to {x.max():g}"
+            )
+
     def add(self, x: Tensor, y: Tensor) -> None:
-        """Show a batch to the buffer: example t of the stream takes place number ~ U{0 .. t}."""
+        """Show a batch to the buffer: example t of the stream takes place number ~ U{0 .. t}.
+
+        Their pixels must be from 0 to 1 (see :meth:`check`).
+        """
         capacity = len(self.labels)
         places = torch.arange(self.num_seen, self.num_seen + len(y))
         drawn = torch.rand(len(y), generator=self.random, dtype=torch.float64) * (places + 1)
@@ -55,7 +66,7 @@ class ReplayBuffer:
         last = torch.full((capacity,), -1)
         last.scatter_reduce_(0, places[kept], torch.arange(len(y))[kept], "amax")
         rows = (last >= 0).nonzero().squeeze(1)
-        self.images[rows] = (x[last[rows]] * 255).round().to(torch.uint8)
+        self.images[rows] = (x[last[rows]] * 255).round().to("cpu", torch.uint8)
         self.labels[rows] = y[last[rows]]
         self.num_seen += len(y)
 

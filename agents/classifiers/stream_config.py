@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ...envs import ClassCurriculum, ClassIncremental, Glyphs, IIDStream, ImageSet, Omniglot
+from ...envs.arguments import check_probability
 from ...envs.image_streams import ClassStream
 from ...memory.contract import check_sizes
 from .learner import Learner
-from .registry import load_learner, make_learner
+from .registry import LEARNERS, load_learner, make_learner
 
 STREAMS = ("curriculum", "incremental", "iid")
 IMAGES = ("omniglot", "glyphs")
@@ -57,18 +58,22 @@ class StreamConfig:
     checkpoint_every: int = 200
     """Steps between checkpoints."""
     device: str = "cpu"
-    """torch device."""
+    """torch device; auto is the GPU where there is one."""
 
     def check(self) -> None:
         """Raise an error that names a field that is not what it must be."""
         sizes = ("block_size", "steps_per_task", "checkpoint_every", "max_classes", "max_steps")
         given = {name: getattr(self, name) for name in sizes}
         check_sizes(**{name: size for name, size in given.items() if size is not None})
-        for name, known in (("stream", STREAMS), ("images", IMAGES)):
+        for name, known in (("learner", LEARNERS), ("stream", STREAMS), ("images", IMAGES)):
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}"
                 )
+        check_probability("threshold", self.threshold)
+        for name in ("name", "class_order", "seed", "device"):
+            if name in self.learner_kwargs:
+                raise ValueError(f"learner_kwargs must not have {name}, which the run decides on")
         if self.stream == "iid" and self.max_steps is None:
             raise ValueError("max_steps must be given for stream='iid', which has no end")
 
@@ -106,6 +111,11 @@ class StreamConfig:
             "rotations": self.rotations,
             "batch_size": self.batch_size,
         }
+        most = self.max_classes
+        if self.stream == "curriculum" and most is not None and self.block_size > most:
+            raise ValueError(
+                f"block_size must be at most max_classes={most}, got {self.block_size}"
+            )
         images = self.make_images()
         if self.stream == "incremental":
             return ClassIncremental(
@@ -129,11 +139,19 @@ class StreamConfig:
         """The learner, new or from ``start_from``, for the classes of a stream.
 
         Raises:
-            ValueError: it has no such setting, or the one saved is of another kind or class order.
+            TypeError, ValueError: a setting is not what it must be, batches are too small for it,
+                or the one saved is of another kind or class order.
         """
         order = stream.class_order.tolist()
-        settings = {"seed": self.seed, "device": self.device, **self.learner_kwargs}
-        learner = make_learner(self.learner, order, **settings)
+        learner = make_learner(
+            self.learner, order, seed=self.seed, device=self.device, **self.learner_kwargs
+        )
+        least = getattr(learner, "min_batch", 1)
+        if self.batch_size < least:
+            raise ValueError(
+                f"batch_size must be at least {least}, which the learner's batch norm takes, "
+                f"got {self.batch_size}"
+            )
         if self.start_from is not None:
             learner.load_state_dict(load_learner(self.start_from, order).state_dict())
         return learner

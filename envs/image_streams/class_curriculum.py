@@ -45,7 +45,8 @@ class ClassCurriculum(ClassStream):
         train_drawings: Drawings of each class for training, the first ones.
         test_drawings: Drawings held out, the ones after those.
         batch_size: Images in a batch.
-        check_every: Steps of a level between two checks.
+        check_every: Steps of a level between two checks; there is none at other steps, nor at the
+            end of a level that is cut off in between.
         probe_size: Images in a probe; where there are fewer, it is all of them.
         probe_margin: How far below ``threshold`` the accuracy on the probe may be. The larger it
             is, the less depends on the luck of the probe, and the more often all is asked.
@@ -63,6 +64,8 @@ class ClassCurriculum(ClassStream):
         sightings_to_criterion: How often each label had been in a batch when the level that
             introduced it was completed, (num_classes,); -1 where it is not.
     """
+
+    signed = ("sightings_to_criterion",)
 
     def __init__(
         self,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import check_count, check_count_or_none, check_flag
+from ..arguments import check_count, check_count_or_none, check_flag, in_short
 from ..generators import pack_generator, unpack_generator
 from ..images import ImageSet
 from ..saving import SETTINGS, check_state, pack_text
@@ -61,6 +61,9 @@ class ImageStream(ABC):
         step: Batches so far.
     """
 
+    # Whole numbers of the state that may be below 0.
+    signed: ClassVar[tuple[str, ...]] = ()
+
     def __init__(
         self,
         images: ImageSet,
@@ -72,7 +75,8 @@ class ImageStream(ABC):
     ) -> None:
         if not isinstance(images, ImageSet):
             raise TypeError(
-                f"images must be an ImageSet, such as Omniglot() or Glyphs(), got {images!r}"
+                "images must be an ImageSet, such as Omniglot() or Glyphs(), "
+                f"got {in_short(images)}"
             )
         self.settings: dict[str, Any] = {
             "stream": type(self).__name__,
@@ -157,6 +161,9 @@ class ImageStream(ABC):
                 one, incomplete, or broken; nothing has changed then.
         """
         arrays = check_state(self.state_dict(), state, what="a stream", method="state_dict")
+        for key, array in arrays.items():
+            if array.dtype == np.int64 and key not in self.signed and (array < 0).any():
+                raise ValueError(f"state[{key!r}] must be at least 0, got {array.min()}")
         generator = unpack_generator(arrays["generator"])
         self._set_arrays(arrays)
         self.step = int(arrays["step"])

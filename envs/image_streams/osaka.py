@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ..arguments import check_count, check_count_or_none, check_flag, check_probability
+from ..arguments import (
+    check_count,
+    check_count_or_none,
+    check_flag,
+    check_probability,
+    in_short,
+)
 from ..images import ImageSet
 from .few_shot_episodes import FewShotEpisode
 from .image_stream import ImageStream, to_float
@@ -76,6 +82,8 @@ class Osaka(ImageStream):
         TypeError, ValueError: An argument is not what it must be.
     """
 
+    signed = ("mode",)
+
     def __init__(
         self,
         images: ImageSet,
@@ -92,7 +100,7 @@ class Osaka(ImageStream):
         self.image_sets = (images, *others)
         for other in others:
             if not isinstance(other, ImageSet):
-                raise TypeError(f"others must be ImageSets, such as MNIST(), got {other!r}")
+                raise TypeError(f"others must be ImageSets, such as MNIST(), got {in_short(other)}")
         shares = [check_probability("probabilities", share) for share in probabilities]
         if len(shares) != len(self.image_sets) or abs(sum(shares) - 1) > 1e-9:
             raise ValueError(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ..arguments import check_count, check_count_or_none, check_positive
+from ..arguments import check_count, check_count_or_none, check_positive, in_short
 from ..images import ImageSet
 from .image_stream import Batch, ImageStream, to_float
 
@@ -87,7 +87,8 @@ class PixelTasks(ImageStream):
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
         if not isinstance(test_images, ImageSet):
             raise TypeError(
-                f"test_images must be an ImageSet, such as MNIST(train=False), got {test_images!r}"
+                f"test_images must be an ImageSet, such as MNIST(train=False), "
+                f"got {in_short(test_images)}"
             )
         per_task = -(-check_count("samples_per_task", samples_per_task, least=1)
                      // check_count("batch_size", batch_size, least=1))  # fmt: skip

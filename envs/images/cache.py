@@ -30,10 +30,10 @@ def checksum(array: NDArray[Any]) -> str:
 def read_array(path: Path, expected: str) -> NDArray[Any] | None:
     """An array from a file, or None if that is missing, broken or of another checksum."""
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        array: NDArray[Any] = np.load(path, allow_pickle=False)
+        return array if checksum(array) == expected else None
+    except Exception:  # a damaged header makes numpy raise nearly anything, MemoryError too
         return None
-    return array if checksum(array) == expected else None
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:

@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..arguments import assign
+
 SIZE = 28  # pixels, as in MNIST
 SPLITS = ("background", "evaluation")
 
@@ -36,7 +38,8 @@ class ImageSet:
 
     def __post_init__(self) -> None:
         """Checks that the parts fit together."""
-        images = self.images
+        images, background = self.images, np.asarray(self.background)
+        assign(self, class_names=tuple(self.class_names), background=background)
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
             kind = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
             raise TypeError(f"images must be a numpy array of uint8, got {kind}")
@@ -46,7 +49,9 @@ class ImageSet:
                 f"images must have shape (classes, drawings, {SIZE}, {SIZE}), or any other square, "
                 f"in colour with a last dimension of 3, got {images.shape}"
             )
-        for name, part in (("class_names", self.class_names), ("background", self.background)):
+        if background.dtype != bool:
+            raise TypeError(f"background must be True or False by class, got {background.dtype}")
+        for name, part in (("class_names", self.class_names), ("background", background)):
             if len(part) != len(images):
                 raise ValueError(f"{name} must have length {len(images)}, got {len(part)}")
 

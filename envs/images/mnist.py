@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
+import zlib
 from pathlib import Path
 from typing import ClassVar
 
@@ -33,7 +35,7 @@ class MNIST(ImageSet):
 
     Raises:
         FileNotFoundError: The data is not there; the message says how to get it.
-        ValueError: It is broken; the message names the file.
+        ValueError: It is broken; the message names the file, and says how to get it.
     """
 
     folder: ClassVar[str] = "MNIST"
@@ -73,16 +75,23 @@ class MNIST(ImageSet):
                     f"{cls.folder} is not in DRIFTWISE_DATA={given or ''}, and {cached} is missing "
                     f"or broken. {get_it}"
                 )
-            pixels, labels = (_read(path) for path in files)
-            count = cls.drawings[train]
             try:
-                images = np.stack([pixels[labels == k][:count] for k in range(10)])
-            except (ValueError, IndexError):
-                images = None
-            if images is None or checksum(images) != expected:
-                raise ValueError(f"{files[0]} has other images than {cls.folder}")
+                images = cls._by_class(*files, cls.drawings[train])
+                if checksum(images) != expected:
+                    raise ValueError(f"{files[0]} has other images than {cls.folder}")
+            except ValueError as error:
+                raise ValueError(f"{error}. Replace {files[0].parent}. {get_it}") from None
             write_array(cached, images)
         return images
+
+    @staticmethod
+    def _by_class(images: Path, labels: Path, count: int) -> NDArray[np.uint8]:
+        """So many images of each class, from the original files."""
+        pixels, classes = _read(images), _read(labels)
+        try:
+            return np.stack([pixels[classes == k][:count] for k in range(10)])
+        except (ValueError, IndexError):
+            raise ValueError(f"{images} and {labels.name} do not fit together") from None
 
     @classmethod
     def _find(cls, root: Path, train: bool) -> tuple[Path, Path] | None:
@@ -124,15 +133,13 @@ def _read(path: Path) -> NDArray[np.uint8]:
     try:
         data = path.read_bytes()
         data = gzip.decompress(data) if path.suffix == ".gz" else data
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path} is broken: {error}") from None
-    dimensions = data[3] if len(data) > 3 else 0
-    shape = tuple(np.frombuffer(data, ">u4", dimensions, 4)) if len(data) >= 16 else ()
-    body = data[4 + 4 * dimensions :]
-    if (
-        data[:3] != b"\0\0\x08"
-        or shape[1:] not in ((), (SIZE, SIZE))
-        or len(body) != np.prod(shape)
-    ):
-        raise ValueError(f"{path} is broken: it is not a whole file of the IDX format")
-    return np.frombuffer(body, np.uint8).reshape(shape)
+    # Two bytes of zeros, the type (8: bytes), the number of dimensions, their sizes, the numbers.
+    for start, inner in ((b"\0\0\x08\1", ()), (b"\0\0\x08\3", (SIZE, SIZE))):
+        head = 4 + 4 * start[3]
+        if data.startswith(start) and len(data) >= head:
+            shape = tuple(np.frombuffer(data, ">u4", start[3], 4).tolist())
+            if shape[1:] == inner and len(data) - head == math.prod(shape):
+                return np.frombuffer(data, np.uint8, offset=head).reshape(shape)
+    raise ValueError(f"{path} is broken: it is not a whole file of the IDX format")

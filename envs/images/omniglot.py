@@ -43,7 +43,7 @@ class Omniglot(ImageSet):
 
     Raises:
         FileNotFoundError: The data is not there; the message says how to get it.
-        ValueError: It is incomplete or broken; the message names the file.
+        ValueError: It is incomplete or broken; the message names the file, and says how to get it.
     """
 
     def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
@@ -70,11 +70,15 @@ def _load(root: str | os.PathLike[str] | None) -> NDArray[np.uint8]:
                 f"Omniglot is not in DRIFTWISE_DATA={given or ''}, and {cached} is missing or "
                 f"broken. {GET_IT}"
             )
-        images = np.stack(
-            [shrink(d, SIZE) for split, path in files.items() for d in read_drawings(path, split)]
-        )
-        if checksum(images) != CHECKSUM:
-            raise ValueError(f"{files['background'].parent} has other images than Omniglot")
+        folder = files["background"].parent
+        try:
+            images = np.stack(
+                [shrink(d, SIZE) for split, f in files.items() for d in read_drawings(f, split)]
+            )
+            if checksum(images) != CHECKSUM:
+                raise ValueError(f"{folder} has other images than Omniglot")
+        except ValueError as error:
+            raise ValueError(f"{error}. Replace {folder}. {GET_IT}") from None
         write_array(cached, images)
     images.setflags(write=False)
     return images

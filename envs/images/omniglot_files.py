@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+# What Pillow and zipfile raise for damaged, cut or encrypted files.
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 SIDE, DRAWINGS = 105, 20  # pixels of the original images, and drawings of each character
 
 # Characters of the alphabets of each split, in the order of their names.
@@ -110,7 +112,7 @@ def read_drawings(path: Path, split: str) -> Iterator[NDArray[np.bool_]]:
         names, read = _open(path, stack)
         drawings: dict[str, list[str]] = defaultdict(list)
         for name in sorted(names):
-            if name.endswith(".png"):
+            if name.endswith(".png") and "/." not in name:  # ._0001.png, as macOS adds to zips
                 drawings["/".join(name.split("/")[-3:-1])].append(name)
         for character in characters(split):
             found = drawings[character]
@@ -131,7 +133,7 @@ def _open(path: Path, stack: ExitStack) -> tuple[list[str], Callable[[str], byte
         ).read_bytes()
     try:
         archive = stack.enter_context(zipfile.ZipFile(path))
-    except (zipfile.BadZipFile, OSError) as error:
+    except BROKEN as error:
         raise ValueError(f"{path} is broken: {error}") from None
     return archive.namelist(), archive.read
 
@@ -142,7 +144,7 @@ def _decode(read: Callable[[str], bytes], name: str, path: Path) -> NDArray[np.b
     try:
         with Image.open(io.BytesIO(read(name))) as picture:
             drawing = np.asarray(picture.convert("1"))
-    except (OSError, SyntaxError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except BROKEN as error:
         raise ValueError(f"{path} is broken at {name}: {error}") from None
     if drawing.shape != (SIDE, SIDE):
         raise ValueError(f"{path} is broken at {name}: its shape is {drawing.shape}")

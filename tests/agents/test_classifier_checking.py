@@ -90,6 +90,25 @@ class ForgetsOnSaving(Counting):
         return metrics
 
 
+class InArrays(Counting):
+    def __init__(self):
+        super().__init__()
+        self.counts = self.counts.double()
+
+    def state_dict(self):
+        return {"counts": self.counts.numpy().copy()}
+
+    def load_state_dict(self, state):
+        self.counts = torch.as_tensor(state["counts"]).clone()
+
+
+class DarkensImages(Counting):
+    def update(self, x, y):
+        metrics = super().update(x, y)
+        x *= 0.5
+        return metrics
+
+
 class SharesItsState(Counting):
     def state_dict(self):
         return {"counts": self.counts}
@@ -108,6 +127,7 @@ class CountsBeforeItChecks(Counting):
 
 def test_passes_what_keeps_the_contract():
     check_learner(Counting)
+    check_learner(InArrays)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +142,7 @@ def test_passes_what_keeps_the_contract():
         (NotTheSameTwice, "two learners made and taught alike"),
         (ForgetsOnSaving, "with a loaded state must predict the same|learning on from a loaded"),
         (SharesItsState, "must be the same"),
+        (DarkensImages, "the images and labels before and after update must be the same"),
         (TakesAnyLabel, "must raise a TypeError or ValueError for the label 4 of 4"),
         (CountsBeforeItChecks, "before and after the label 4 of 4 classes must be the same"),
     ],

@@ -17,6 +17,7 @@ from driftwise.agents.classifiers import (
     make_learner,
     save_learner,
 )
+from driftwise.agents.classifiers.checking import _same
 from driftwise.tracking import CheckpointError, save_checkpoint
 
 
@@ -120,6 +121,12 @@ def test_a_state_of_another_learner_is_refused(tmp_path):
             ValueError, match=r"state must be that of \{'learner': 'softmax', 'width': 4"
         ):
             learner.load_state_dict(other.state_dict())
+    for name in ("softmax", "la_maml"):
+        for state in (None, {}, {"class_order": torch.arange(3)}):
+            with pytest.raises(
+                ValueError, match=r"state must be what state_dict\(\) returned, got"
+            ):
+                make_learner(name, 3, width=4).load_state_dict(state)
     save_checkpoint(tmp_path / "else", {"step": 3})
     with pytest.raises(CheckpointError, match="must hold a learner"):
         load_learner(tmp_path / "else")
@@ -265,18 +272,51 @@ def test_making_and_teaching_leaves_the_global_random_state_alone():
         ("softmax", 3, {"gamma": 0.1}, "learner 'softmax' has no setting 'gamma'; it has width"),
         ("hebbian", 3, {"gamma": 2.0}, "gamma must be from 0 to 1"),
         ("softmax", 3, {"learning_rate": 0.0}, "learning_rate must be above 0"),
+        ("softmax", 3, {"learning_rate": math.inf}, "learning_rate must be above 0, got inf"),
         ("softmax_fast_rows", 3, {"row_learning_rate": -1.0}, "row_learning_rate must be above 0"),
         ("softmax", 3, {"width": 0}, "width must be at least 1"),
         ("softmax", 3, {"norm": "layer"}, "norm must be one of"),
         ("softmax", [0, 1, 1], {}, "class_order must be different class numbers"),
         ("softmax", 0, {}, "class_order must be different class numbers"),
+        ("softmax", [-1, 2], {}, r"class_order must be different class numbers, got \[-1, 2\]"),
+        ("softmax", None, {}, "class_order must be different class numbers, got None"),
+        ("softmax", "abc", {}, "class_order must be different class numbers, got 'abc'"),
+        ("softmax", np.ones((90, 90), int), {}, "class_order must be different .* got array"),
+        ("softmax", 3, {"seed": -1}, "seed must be at least 0, got -1"),
+        ("softmax", 3, {"device": "cuda:99"}, "device must be one that torch finds, got 'cuda:99'"),
         ("replay", 3, {"memory_bytes": 100}, "memory_bytes must be at least 792, one image"),
         ("fast_weights", 3, {"window": 0}, "window must be at least 1"),
     ],
 )
 def test_bad_arguments(name, class_order, settings, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         make_learner(name, class_order, **settings)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("softmax", {"learning_rate": "fast"}, "learning_rate must be a number, got 'fast'"),
+        ("hebbian", {"mask_unseen": "no"}, "mask_unseen must be True or False, got 'no'"),
+        ("la_maml", {"mask_unseen": 0}, "mask_unseen must be True or False, got 0"),
+        ("hebbian", {"T": "500"}, "T must be a number, got '500'"),
+        ("hebbian", {"width": 8.0}, "width must be an integer, got 8.0"),
+        ("replay", {"memory_bytes": 1000.5}, "memory_bytes must be an integer, got 1000.5"),
+        ("softmax", {"seed": 1.5}, "seed must be an integer, got 1.5"),
+    ],
+)
+def test_arguments_of_another_kind(name, settings, message):
+    with pytest.raises(TypeError, match=message):
+        make_learner(name, 3, **settings)
+
+
+def test_the_class_order_is_a_copy():
+    order = np.array([2, 0, 1])
+    learner = make_learner("softmax", order, width=4)
+    order[:] = 0
+    assert learner.class_order.tolist() == [2, 0, 1]
+    assert make_learner("softmax", np.int64(3), width=4).num_classes == 3
 
 
 @pytest.mark.parametrize(
@@ -288,12 +328,28 @@ def test_bad_arguments(name, class_order, settings, message):
         (np.zeros((2, 1, 28, 28), "f4"), [-1, 0], ValueError, "y must be from 0 to 2, got -1 to 0"),
         (np.zeros((2, 1, 28, 28), "f4"), [0], ValueError, r"y must have shape \(2,\)"),
         (np.zeros((2, 1, 28, 28), "f4"), [0.0, 1.0], TypeError, "y must be integer labels"),
+        (np.full((2, 1, 28, 28), np.nan, "f4"), [0, 1], ValueError, "x must be finite, got NaN"),
+        (np.full((2, 1, 28, 28), np.inf, "f4"), [0, 1], ValueError, "x must be finite"),
+        # That of the learners that keep images in eight bits.
+        (np.full((2, 1, 28, 28), 200, "f4"), [0, 1], ValueError, "x must be from 0 to 1, .* 200"),
     ],
 )
 def test_bad_batches(x, y, error, message):
-    learner = make_learner("hebbian", 3, width=4)
+    learner = make_learner("replay", 3, width=4)
+    before = learner.state_dict()
     with pytest.raises(error, match=message):
         learner.update(x, np.array(y))
+    _same(learner.state_dict(), before, "the states before and after")
+
+
+def test_a_loss_that_is_no_number_leaves_the_weights():
+    learner = make_learner("softmax", 3, width=4)
+    with torch.no_grad():
+        learner.head.weight[0, 0] = math.inf
+    before = learner.state_dict()
+    with pytest.raises(FloatingPointError, match="the loss became nan: a smaller learning_rate"):
+        learner.update(torch.rand(4, 1, 28, 28), torch.tensor([0, 1, 2, 0]))
+    _same(learner.state_dict()["optimizer"], before["optimizer"], "the states before and after")
 
 
 def test_every_setting_is_plain_data():

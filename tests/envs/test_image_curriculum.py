@@ -282,9 +282,12 @@ def test_vector_pictures_are_the_scalar_ones(small: dict[str, Any], mode: str) -
 # ---------------------------------------------------------------------- bad input
 
 
+LARGE = ImageSet("large", np.ones((50, 2, 32, 32), np.uint8), ("",) * 50, np.ones(50, bool))
 ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"images": "mnist"}, ValueError, "images must be one of omniglot, glyphs or an ImageSet, got"),
     ({"images": 3}, ValueError, "images must be one of omniglot, glyphs or an ImageSet, got 3"),
+    ({"images": np.zeros((9, 9))}, ValueError, "images must be one of omniglot, .*, got array"),
+    ({"images": LARGE}, ValueError, r"images must be of shape \(28, 28\), got \(32, 32\)"),
     ({"num_classes": 21}, ValueError, "num_classes must be at most 20, all of numbers, got 21"),
     ({"num_classes": 3}, ValueError, "start_classes must be at most num_classes=3, got 4"),
     ({"num_classes": "all"}, TypeError, "num_classes must be an integer, got 'all'"),

@@ -313,6 +313,29 @@ def test_bad_arguments(arguments, message):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"gamma": "0.1"}, "gamma must be a number, got '0.1'"),
+        ({"T": None}, "T must be a number, got None"),
+        ({"cosine": "false"}, "cosine must be True or False, got 'false'"),
+        ({"d": 2.0}, "in_features must be an integer, got 2.0"),
+        # No optimiser would train it, and no state have it.
+        ({"weight": torch.zeros(6, 4)}, "weight must be an nn.Parameter, got dtype torch.float32"),
+    ],
+)
+def test_arguments_of_another_kind(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        make(**arguments)
+
+
+def test_activations_of_another_width_are_no_logits():
+    for cosine, centring in itertools.product([False, True], [False, True]):
+        head = make(cosine=cosine, centring=centring)
+        with pytest.raises(ValueError, match=r"h must have shape \(..., 4\), got \(3, 1\)"):
+            head(torch.ones(3, 1).double())
+
+
+@pytest.mark.parametrize(
     ("h", "labels", "error", "message"),
     [
         (
@@ -324,7 +347,22 @@ def test_bad_arguments(arguments, message):
         (torch.ones(2, 4), torch.tensor([-1, 2]), ValueError, "labels must be from 0 to 5"),
         (torch.ones(2, 3), torch.tensor([0, 1]), ValueError, r"h must have shape \(..., 4\)"),
         (torch.ones(2, 4), torch.tensor([0]), ValueError, r"labels must have shape \(2,\) like h"),
-        (torch.ones(2, 4), torch.tensor([0.0, 1.0]), TypeError, "labels must be int64"),
+        (torch.ones(2, 4), torch.tensor([0.0, 1.0]), TypeError, "labels must be an int64 tensor"),
+        (torch.ones(2, 4), [0, 1], TypeError, "labels must be an int64 tensor, got a list"),
+        (torch.ones(2, 4).numpy(), torch.tensor([0, 1]), TypeError, "h must be a tensor of float"),
+        (torch.ones(2, 4).int(), torch.tensor([0, 1]), TypeError, "got dtype torch.int32"),
+        (
+            torch.tensor([[math.nan] * 4, [1.0] * 4]),
+            torch.tensor([0, 1]),
+            ValueError,
+            "h must be f",
+        ),
+        (
+            torch.tensor([[math.inf] * 4, [1.0] * 4]),
+            torch.tensor([0, 1]),
+            ValueError,
+            "h must be f",
+        ),
     ],
 )
 def test_bad_batches_change_nothing(h, labels, error, message):

@@ -232,7 +232,7 @@ def test_run_omniglot(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--learner", "elephant"], "name must be one of softmax, "),
+        (["--learner", "elephant"], "learner must be one of softmax, "),
         (["--threshold", "2"], "threshold must be"),
         (["--stream", "iid"], "max_steps must be given for stream='iid'"),
         (["--start-from", "nowhere"], "no checkpoint at nowhere"),

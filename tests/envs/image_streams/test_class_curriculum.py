@@ -242,6 +242,8 @@ def test_states_of_other_streams(images: ImageSet) -> None:
         ({**before, "class_order": np.arange(70)}, r"state\['class_order'\] must be the class ord"),
         ({**before, "level": np.array(99)}, r"state\['level'\] must be from 0 to 14, got 99"),
         ({**before, "sightings": np.zeros(3)}, r"state\['sightings'\] must have shape \(70,\)"),
+        ({**before, "step": np.array(-3)}, r"state\['step'\] must be at least 0, got -3"),
+        ({**before, "sightings": -np.ones(70)}, r"state\['sightings'\] must be at least 0, got -1"),
         ({**before, "step": "one"}, r"state\['step'\] must hold finite numbers"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -306,6 +308,11 @@ def test_bad_arguments(images: ImageSet, wrong: dict[str, Any], error: Any, mess
 def test_bad_images_and_labels(images: ImageSet) -> None:
     with pytest.raises(TypeError, match=r"images must be an ImageSet, such as Omniglot\(\) or"):
         ClassCurriculum("omniglot")  # type: ignore[arg-type]
+    with pytest.raises(
+        TypeError, match=r"images must be an ImageSet, such as .*, got array"
+    ) as one:
+        ClassCurriculum(images.images)  # type: ignore[arg-type]
+    assert "\n" not in str(one.value) and len(str(one.value)) < 150
     stream = ClassCurriculum(images, **SMALL)
     for first, stop in ((-1, 5), (5, 5), (0, 71)):
         with pytest.raises(ValueError, match="first and stop must be labels with 0 <= first < sto"):

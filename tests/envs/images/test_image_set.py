@@ -86,6 +86,15 @@ def test_bad_sets() -> None:
         ImageSet("x", images.images, parts[0][:4], parts[1])
     with pytest.raises(ValueError, match="background must have length 5, got 2"):
         ImageSet("x", images.images, parts[0], parts[1][:2])
+    with pytest.raises(TypeError, match="background must be True or False by class, got int64"):
+        ImageSet("x", images.images, parts[0], parts[1].astype(np.int64))  # type: ignore[arg-type]
+
+
+def test_lists_will_do() -> None:
+    images = make()
+    listed = ImageSet("letters", images.images, list("abcde"), images.background.tolist())  # type: ignore[arg-type]
+    assert listed.split("background").class_names == ("a", "b")
+    assert listed.with_rotations().class_names == images.with_rotations().class_names
 
 
 def test_contact_sheets() -> None:
@@ -94,6 +103,11 @@ def test_contact_sheets() -> None:
     assert sheet.shape == (2 * 28 * 2, 3 * 28 * 2) and sheet.dtype == np.uint8
     assert np.array_equal(255 - sheet[56::2, 112::2], images[1, 2])
     assert np.array_equal(sheet[::2], sheet[1::2]) and np.array_equal(sheet[:, ::2], sheet[:, 1::2])
+    for wrong in (images[0], images / np.float32(255)):
+        with pytest.raises(ValueError, match="images must be uint8 in the shape"):
+            contact_sheet(wrong)
+    with pytest.raises(ValueError, match="scale must be at least 1, got 0"):
+        contact_sheet(images, scale=0)
 
 
 @settings(deadline=None, max_examples=30)

@@ -77,12 +77,16 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
     whole = images.read_bytes()
     for data, message in (
         (whole[:-20], "is broken"),
+        (whole[:200] + b"\xff" * 50 + whole[250:], "is broken"),
+        (gzip.compress(b"\0\0\x08\xff" + b"\0" * 99), "not a whole file of the IDX format"),
         (gzip.compress(b"no images"), "not a whole file of the IDX format"),
         (gzip.compress(gzip.decompress(whole)[:-1]), "not a whole file of the IDX format"),
         (gzip.compress(gzip.decompress(whole)[:-1] + b"\0"), "has other images than MNIST"),
     ):
         images.write_bytes(data)
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(
+            ValueError, match=rf"{message}.* Replace .*raw\. Get it with torchvision"
+        ):
             MNIST(tmp_path)
     with pytest.raises(TypeError, match="train must be"):
         MNIST(tmp_path, train=2)  # type: ignore[arg-type]

@@ -82,7 +82,7 @@ def test_the_cache_is_enough(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         Omniglot("/nowhere")
 
 
-@pytest.mark.parametrize("damage", ["cut", "other numbers", "no array", "pickle"])
+@pytest.mark.parametrize("damage", ["cut", "other numbers", "no array", "header", "zip", "pickle"])
 def test_a_broken_cache_is_made_again(tiny: Path, damage: str) -> None:
     expected = Omniglot().images
     cached = tiny / "cache" / "images" / omniglot.CACHED
@@ -90,7 +90,13 @@ def test_a_broken_cache_is_made_again(tiny: Path, damage: str) -> None:
     if damage == "pickle":
         np.save(cached, np.array([None]), allow_pickle=True)
     else:
-        bad = {"cut": data[:-100], "other numbers": data[:-1] + b"\x07", "no array": b"hello"}
+        bad = {
+            "cut": data[:-100],
+            "other numbers": data[:-1] + b"\x07",
+            "no array": b"hello",
+            "header": data.replace(b"}", b" ", 1),
+            "zip": b"PK\3\4" + data,
+        }
         cached.write_bytes(bad[damage])
     assert np.array_equal(Omniglot().images, expected) and cached.read_bytes() == data
 
@@ -119,8 +125,9 @@ def test_broken(tiny: Path) -> None:
     data, archive = drawing.read_bytes(), folder / "images_evaluation.zip"
     for bad in (b"", b"no picture", data[:60], data[: len(data) // 2]):
         drawing.write_bytes(bad)
-        with pytest.raises(ValueError, match=r"is broken at Greek/character02/0007_05\.png"):
+        with pytest.raises(ValueError, match=r"is broken at Greek/character02/0007_05\.png") as one:
             Omniglot()
+        assert "omniglot-py. Get it with torchvision: Omniglot(" in str(one.value)
     Image.new("1", (28, 28)).save(drawing)
     with pytest.raises(ValueError, match=r"0007_05\.png: its shape is \(28, 28\)"):
         Omniglot()
@@ -131,13 +138,30 @@ def test_broken(tiny: Path) -> None:
     with pytest.raises(ValueError, match="omniglot-py has other images than Omniglot"):
         Omniglot()
     drawing.write_bytes(data)
-    archive.write_bytes(archive.read_bytes()[:-50])
+    whole = archive.read_bytes()
+    encrypted = whole.replace(b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1")
+    assert encrypted != whole
+    archive.write_bytes(encrypted)
+    with pytest.raises(ValueError, match=r"0007_01\.png: File .* is encrypted, password req"):
+        Omniglot()
+    archive.write_bytes(whole[:-50])
     with pytest.raises(ValueError, match=r"images_evaluation\.zip is broken: File is not a zip"):
         Omniglot()
     assert not (tiny / "cache").exists()
     archive.unlink()
     with pytest.raises(FileNotFoundError, match="Omniglot is not in"):
         Omniglot()
+
+
+def test_what_macos_leaves_beside_the_drawings(tiny: Path) -> None:
+    folder = tiny / "data" / "omniglot" / "omniglot-py"
+    (folder / "images_background" / "Greek" / "character01" / "._0007_01.png").write_bytes(
+        b"Mac OS"
+    )
+    with zipfile.ZipFile(folder / "images_evaluation.zip", "a") as archive:
+        name = "__MACOSX/images_evaluation/Keble/character01/._0007_01.png"
+        archive.writestr(name, b"Mac OS X")
+    assert np.array_equal(Omniglot().images, np.load(tiny / "expected.npy"))
 
 
 def test_the_real_one() -> None:
