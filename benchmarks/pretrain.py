@@ -2,21 +2,23 @@
 
     python -m driftwise.benchmarks.pretrain standard-bandit-sparse
 
-An agent is trained by a recipe with seed 0, in a run folder that survives being killed, and its
-policy is written to ``agents/pretrained/<name>/``.
+An agent is trained as its row of a result with seed 0, in a run folder that survives being killed,
+and its policy is written to ``agents/pretrained/<name>/``.
 """
 
 import argparse
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from importlib.resources import as_file
 
-from driftwise.agents import RECIPES, TrainConfig, save_agent, train_agent
+from driftwise.agents import TrainConfig, save_agent, train_agent
 from driftwise.agents.agent_files import PRETRAINED
+from driftwise.benchmarks import standard_bandit
 from driftwise.benchmarks.agent_cells import RUNS
 
 AGENTS: dict[str, Callable[[], TrainConfig]] = {
-    "standard-bandit-sparse": RECIPES["standard-bandit"],
+    "standard-bandit-sparse": partial(standard_bandit.agent, "sparse"),
 }
 
 

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from driftwise.agents import TrainConfig
 from driftwise.agents.bandits.tuned import TUNED
 from driftwise.agents.memories import CONTROLLED
 from driftwise.agents.memories import EQUAL_SIZE_CONTROLLED as EQUAL_SIZE
@@ -55,15 +56,15 @@ POLICIES = (
 )
 
 
-def _agent(row: str) -> Any:
-    # As the policies are tuned: for little regret, which a simulated world tells while training.
+def agent(row: str) -> TrainConfig:
+    """The agent of a row, trained as the policies are tuned: for little regret."""
     return dataclasses.replace(standard_bandit(), **{"objective": "regret", **AGENTS[row]})
 
 
 def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
     """Compute one cell."""
     if row in AGENTS:
-        return train_and_play(_agent(row), seed, f"standard_bandit-{row}", NUM_WORLDS)
+        return train_and_play(agent(row), seed, f"standard_bandit-{row}", NUM_WORLDS)
     arguments = TUNED["standard_bandit"].get(row, {})
     return measure(policy_plays(row, standard_bandit(), seed, arguments, NUM_WORLDS))
 
@@ -71,7 +72,7 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
 def config(row: str, setting: str) -> Mapping[str, Any]:
     """What decides the numbers of a cell."""
     if row in AGENTS:
-        return {"agent": plain(_agent(row)), "version": 2}
+        return {"agent": plain(agent(row)), "version": 2}
     arguments = TUNED["standard_bandit"].get(row, {})
     return {"task": standard_bandit().env, "arguments": arguments, "version": 2}
 

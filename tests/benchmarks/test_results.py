@@ -24,7 +24,7 @@ def test_every_cell_has_a_configuration(name):
 
 def test_agents_of_the_standard_bandit_are_of_equal_size():
     for row in standard_bandit.AGENTS:
-        model = make_agent(standard_bandit._agent(row))
+        model = make_agent(standard_bandit.agent(row))
         size = sum(p.numel() for p in model.policy.parameters())
         assert size == pytest.approx(44_000, rel=0.01), row
 
