@@ -48,6 +48,8 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"ranges": {"gravity": (15, 5)}}, ValueError, "with low < high"),
     ({"ranges": {"gravity": (5, np.inf)}}, ValueError, r"ranges\['gravity'\] must be finite"),
     ({"ranges": {"gravity": (10, 15)}}, ValueError, "must hold its own value 9.8, or random_start"),
+    ({"ranges": {"screen_width": (500, 700.5)}}, ValueError, "ranges must be integers where"),
+    ({"values": {"screen_width": [500, 700.5]}}, ValueError, "values must be integers where"),
     (
         {"values": {"gravity": [9.8]}},
         ValueError,
@@ -76,6 +78,7 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
         ValueError,
         "must change before max_episode_steps=500",
     ),
+    ({"update": "gravity"}, TypeError, "update must be a function of the environment or None"),
     ({"notify": "loudly"}, ValueError, 'notify must be None, "change" or "values"'),
     ({"per_episode": 1}, TypeError, "per_episode must be True or False"),
     ({"name": 3}, TypeError, "name must be a string"),
@@ -111,14 +114,23 @@ def test_bad_effects_and_spaces() -> None:
         with pytest.raises(ValueError, match=message):
             wrap(*arguments)
     vector = gym.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync")
-    with pytest.raises(TypeError, match=r"env must be a single environment.*Vector"):
-        ShiftingRewards(vector)  # type: ignore[arg-type]
+    ranges = {"gravity": (5, 15)}
+    for wrap, arguments in (
+        (ShiftingActions, ()),
+        (ShiftingObservations, ()),
+        (ShiftingRewards, ()),
+        (DriftingParameters, (ranges,)),
+    ):
+        with pytest.raises(TypeError, match=f"env must be a single .*: use {wrap.__name__}Vector"):
+            wrap(vector, *arguments)
+        with pytest.raises(TypeError, match="env must be a Gymnasium environment, got 'CartPole"):
+            wrap("CartPole-v1", *arguments)
     for drift in ("RandomWalk()", "Permute()", "Sinusoid()"):
         with pytest.raises(ValueError, match="drift must"):
             ShiftingRewards(cart, drift=drift)
-    inner = DriftingParameters(cart, {"gravity": (5, 15)})
+    inner = DriftingParameters(cart, ranges)
     with pytest.raises(ValueError, match="'gravity' drifts already"):
-        DriftingParameters(inner, {"gravity": (5, 15)}, name="again")
+        DriftingParameters(inner, ranges, name="again")
 
 
 def test_bad_options() -> None:
