@@ -16,7 +16,7 @@ from ..arguments import check_count
 from .effect import Effect, Values
 from .notices import merged_info, notice, notified_space
 from .saving import SavesState
-from .settings import DriftArguments, DriftSettings, plain, take_options
+from .settings import DriftArguments, DriftSettings, find_horizon, plain, take_options
 from .world import shift_generator
 
 
@@ -51,8 +51,7 @@ class DriftingWrapper(SavesState, gym.Wrapper[Any, Any, Any, Any], RecordConstru
         RecordConstructorArgs.__init__(self, **plain({**recorded, **arguments}))
         check_single(env, type(self).__name__)
         gym.Wrapper.__init__(self, env)
-        spec = env.spec
-        horizon = None if spec is None else spec.max_episode_steps
+        horizon = find_horizon(env)
         self.settings = DriftSettings.parse(effect, size, self.default_name, horizon, arguments)
         self._inner_names = [inner.settings.name for inner in drifting_wrappers(env)]
         if self.settings.name in self._inner_names:

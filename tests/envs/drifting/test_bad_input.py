@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.wrappers import TimeLimit
 
 from driftwise.envs import (
     DriftingParameters,
@@ -14,8 +16,11 @@ from driftwise.envs import (
     Recur,
     Resample,
     ShiftingActions,
+    ShiftingMaze,
+    ShiftingMazeVector,
     ShiftingObservations,
     ShiftingRewards,
+    ShiftingRewardsVector,
     Sinusoid,
 )
 
@@ -131,6 +136,32 @@ def test_bad_effects_and_spaces() -> None:
     inner = DriftingParameters(cart, ranges)
     with pytest.raises(ValueError, match="'gravity' drifts already"):
         DriftingParameters(inner, ranges, name="again")
+
+
+HORIZONS: list[Callable[[], Any]] = [
+    lambda: ShiftingRewards(ShiftingMaze(), per_episode=True, schedule="AtSteps((250,))"),
+    lambda: ShiftingRewards(
+        TimeLimit(gym.make("CartPole-v1").unwrapped, 250),
+        per_episode=True,
+        schedule="Periodic(250)",
+    ),
+    lambda: ShiftingRewardsVector(
+        ShiftingMazeVector(2), per_episode=True, schedule="AtSteps((9, 300))"
+    ),
+    lambda: gym.make_vec(
+        "driftwise/DriftingCartPole-v0",
+        num_envs=2,
+        max_episode_steps=250,
+        per_episode=True,
+        schedule="AtSteps((250,))",
+    ),
+]
+
+
+@pytest.mark.parametrize("make", HORIZONS)
+def test_the_horizon_is_found(make: Callable[[], Any]) -> None:
+    with pytest.raises(ValueError, match="schedule must change before max_episode_steps=250, got"):
+        make()
 
 
 def test_bad_options() -> None:
