@@ -211,6 +211,8 @@ def test_entrants_that_there_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ):
         with pytest.raises(ValueError, match=message):
             named_entrant(name)
+    with pytest.raises(TypeError, match="worlds must be a list of names, got 'two-step'"):
+        run_suite(random_entrant, tmp_path / "c.json", agent="random", worlds="two-step")
     with pytest.raises(ValueError, match="worlds must be among"):
         trained_entrant({"elephant": "standard-bandit-sparse"})
     with pytest.raises(ValueError, match="memory must be one of"):
