@@ -70,6 +70,7 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"drift": Recur(3)}, ValueError, "needs values, or random_start=True"),
     ({"drift": Permute()}, ValueError, "drift must not be Permute"),
     ({"drift": "SwapBest()"}, ValueError, "drift must not depend on what is best"),
+    ({"drift": "InformativeArm()"}, ValueError, "drift must not depend on what is best"),
     ({"drift": "Rotting()"}, ValueError, "drift must not depend on what is best or pulled"),
     ({"drift": Sinusoid(10, 0.5)}, ValueError, "random_start=False must start where Sinusoid"),
     ({"schedule": "Reactive()"}, ValueError, "schedule must not depend on what is best"),
