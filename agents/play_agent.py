@@ -62,12 +62,15 @@ def play_steps(
     player = as_player(player, deterministic=deterministic)
     obs, _ = env.reset(seed=seed, options=options)
     player.begin(env, seed)
+    wanted = env.action_space.shape  # None where an action has parts
     with torch.random.fork_rng():
         if seed is not None:
             torch.manual_seed(seed)
         going = True
         while going:
             actions = player.act(obs)
+            if wanted is not None and np.shape(actions) != wanted:
+                raise ValueError(f"actions must have shape {wanted}, got {np.shape(actions)}")
             obs, rewards, terminated, truncated, info = env.step(actions)
             dones = terminated | truncated
             player.observe(rewards, dones, info)

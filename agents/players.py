@@ -182,8 +182,18 @@ class FunctionPlayer(Player):
         self.function = function
 
     def act(self, obs: Any) -> NDArray[Any]:
-        """See :meth:`Player.act`."""
-        return np.asarray(self.function(obs))
+        """See :meth:`Player.act`.
+
+        Raises:
+            ValueError: if the function returns something else than an array.
+        """
+        actions = self.function(obs)
+        try:
+            return np.asarray(actions)
+        except ValueError:  # parts of different shapes, such as actions with a state
+            raise ValueError(
+                f"player must return an array of actions, got a {type(actions).__name__}"
+            ) from None
 
 
 Playable = Player | BaseAlgorithm | Callable[[Any], Any]

@@ -17,15 +17,19 @@ EPISODE_KEYS = ("means", "change_times", "context", "schedule", "drift")
 
 
 def parse_episode(
-    world: BanditWorld, options: Mapping[str, Any], worlds: NDArray[np.int64]
+    world: BanditWorld,
+    options: Mapping[str, Any],
+    worlds: NDArray[np.int64],
+    horizon: int | None,
 ) -> ArmsEpisode:
     """Reads what the options prescribe for the next episode of ``worlds`` (n,).
 
-    Each value is given once for all worlds, or with a leading axis over all N of them.
+    Each value is given once for all worlds, or with a leading axis over all N of them. Changes
+    must come before the ``horizon``, if there is one.
     """
     return ArmsEpisode(
         means=_means(world, options.get("means"), worlds),
-        change_times=parse_change_times(options, world.num_worlds, worlds),
+        change_times=parse_change_times(options, world.num_worlds, worlds, horizon),
         context=parse_context(options, world.num_contexts, world.num_worlds, worlds),
     )
 

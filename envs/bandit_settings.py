@@ -144,7 +144,7 @@ class BanditSettings(WorldSettings):
     def parse_episode(
         self, world: BanditWorld, options: Mapping[str, Any], worlds: NDArray[np.int64]
     ) -> ArmsEpisode:
-        return parse_episode(world, options, worlds)
+        return parse_episode(world, options, worlds, self.max_episode_steps)
 
     @override
     def observation_space(self) -> spaces.Box:

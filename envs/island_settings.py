@@ -96,8 +96,6 @@ class IslandSettings(WorldSettings):
         if self.time_scale is not None:
             assign(self, time_scale=check_count("time_scale", self.time_scale, least=1))
         self.check_horizon()
-        if self.max_episode_steps is not None:
-            self.schedule.check_horizon(self.max_episode_steps)
         draw_graphs(self.split, islands, self.num_transports, self.num_graphs)  # are there as many?
 
     @property

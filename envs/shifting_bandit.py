@@ -99,7 +99,8 @@ class ShiftingBandit(WorldEnv[BanditSettings, BanditWorld]):
     - ``mean_values``: A numbers that are dealt to the arms in random order wherever means would be
       drawn from the prior; ``[0.9, 0.1, 0.1, 0.1]`` gives one good arm among bad ones.
     - ``schedule``: when the world changes (``schedules.py``). Default ``Hazard(0.02)``: at every
-      step with probability 0.02.
+      step with probability 0.02. ``AtSteps`` beyond ``max_episode_steps``, or a ``Periodic`` one of
+      which no change lies before it, is an error where that number is known.
     - ``drift``: how it changes (``drifts.py``, ``restless.py``). Default ``Resample()``: all means
       are drawn anew. Schedules and drifts may be written as text, ``"Periodic(period=40)"``, or as
       mappings, ``{"type": "Periodic", "period": 40}``.

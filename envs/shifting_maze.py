@@ -106,8 +106,8 @@ class ShiftingMaze(WorldEnv[MazeSettings, MazeWorld]):
     - ``layout``: ``"pillars"`` (default), the published maze; or ``"corridors"``, drawn anew for
       each episode: a wall one cell long falls from each pillar (none cuts a cell off).
     - ``schedule``: when the maze changes (``schedules.py``). Default ``Periodic(75, jitter=25)``:
-      stretches of 50 to 100 steps. A schedule of which no change lies before
-      ``max_episode_steps`` is an error where that number is known.
+      stretches of 50 to 100 steps. A ``Periodic`` one of which no change lies before
+      ``max_episode_steps``, or ``AtSteps`` beyond it, is an error where that number is known.
     - ``drift``: what changes (``maze_drifts.py``): ``MoveGoal()`` (default), ``RedrawLayout()``,
       ``PermuteActions()``, ``BlockCorridor()``, or a list of these, which then happen together.
       Schedules and drifts may be written as text, ``"Periodic(period=40)"``, or as mappings,

@@ -83,16 +83,17 @@ class TwoStepSettings(WorldSettings):
         if self.drift.rested or isinstance(self.drift, Recur):
             raise ValueError(f"drift must not be rested or Recur, got {self.drift}")
         self.check_horizon()
-        if self.max_episode_steps is not None:
-            if self.max_episode_steps % 2:
-                raise ValueError(f"max_episode_steps must be even, got {self.max_episode_steps}")
-            try:
-                self.schedule.check_horizon(self.max_episode_steps // 2)
-            except ValueError:
-                raise ValueError(
-                    f"schedule must change before trial {self.max_episode_steps // 2}, "
-                    f"got {self.schedule}"
-                ) from None
+
+    @override
+    def check_schedule(self, horizon: int) -> None:
+        if horizon % 2:
+            raise ValueError(f"max_episode_steps must be even, got {horizon}")
+        try:
+            self.schedule.check_horizon(horizon // 2)
+        except ValueError:
+            raise ValueError(
+                f"schedule must change before trial {horizon // 2}, got {self.schedule}"
+            ) from None
 
     @property
     def family(self) -> Arms:
@@ -120,7 +121,7 @@ class TwoStepSettings(WorldSettings):
     def parse_episode(
         self, world: TwoStepWorld, options: Mapping[str, Any], worlds: NDArray[np.int64]
     ) -> ArmsEpisode:
-        episode = parse_episode(world, options, worlds)
+        episode = parse_episode(world, options, worlds, None)
         times, steps = episode.change_times, self.max_episode_steps
         if times is not None and steps is not None and (2 * times >= steps).any():
             raise ValueError(

@@ -100,7 +100,7 @@ class WorldSettings(ABC):
         """
 
     def check_horizon(self) -> None:
-        """Checks the arguments that say when and how an episode ends."""
+        """Checks the arguments that say when an episode ends, and how; and the schedule by them."""
         assign(
             self,
             terminate_on_horizon=check_flag("terminate_on_horizon", self.terminate_on_horizon),
@@ -108,8 +108,13 @@ class WorldSettings(ABC):
         if self.max_episode_steps is not None:
             horizon = check_count("max_episode_steps", self.max_episode_steps, least=1)
             assign(self, max_episode_steps=horizon)
+            self.check_schedule(horizon)
         elif self.terminate_on_horizon:
             raise ValueError("terminate_on_horizon=True needs max_episode_steps, got None")
+
+    def check_schedule(self, horizon: int) -> None:
+        """Raises ValueError if changes are asked for that no episode of ``horizon`` steps sees."""
+        self.schedule.check_horizon(horizon)
 
 
 def parse_part(

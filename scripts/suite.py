@@ -55,6 +55,8 @@ def main(arguments: Sequence[str]) -> None:
     players = [option for option in ("memory", "agents", "player") if getattr(given, option)]
     if len(players) > 1:
         raise ValueError(f"{players[0]} and {players[1]} cannot go together: one agent plays")
+    if players and (given.action or given.check or given.compare):
+        raise ValueError(f"{players[0]} cannot go with list, check or compare: nobody plays then")
 
     from driftwise.agents import suite
 
@@ -106,6 +108,8 @@ def _entrant(given: Arguments) -> tuple[Any, str, dict[str, Any]]:
         world, equals, agent = pair.partition("=")
         if not equals:
             raise ValueError(f"agents must be WORLD=AGENT each, got {pair!r}")
+        if world in agents:
+            raise ValueError(f"agents must be one for each world, got two for {world!r}")
         agents[world] = agent
     return suite.trained_entrant(agents), given.name or "agents", {"agents": agents}
 

@@ -19,6 +19,7 @@ from .entrants import Entrant
 from .submission import (
     Submission,
     check_continues,
+    check_name,
     load_submission,
     suite_identity,
     suite_score,
@@ -66,6 +67,7 @@ def run_suite(
         OSError: if the file cannot be written; before anything is played.
     """
     path = Path(path)
+    check_name(agent)
     chosen = chosen_worlds(worlds)
     submission: Submission = {
         **suite_identity(),

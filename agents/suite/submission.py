@@ -124,6 +124,7 @@ def check_submission(submission: Any) -> None:
         if key not in submission:
             raise ValueError(f"a submission must have {key!r}")
     _check_same(submission, suite_identity())
+    check_name(submission["agent"])
     worlds = submission["worlds"]
     if not isinstance(worlds, Mapping) or not worlds:
         raise ValueError("worlds must be an object with a world or more")
@@ -132,6 +133,12 @@ def check_submission(submission: Any) -> None:
             raise ValueError(f"worlds must be among {', '.join(WORLDS)}, got {name!r}")
         _check_entry(WORLDS[name], entry)
     _check_numbers("score", submission["score"], suite_score(worlds))
+
+
+def check_name(agent: Any) -> None:
+    """Raise a ``ValueError`` unless an entry's name is one."""
+    if not isinstance(agent, str) or not agent:
+        raise ValueError(f"agent must be a name, got {agent!r}")
 
 
 def check_continues(path: Path, begun: Submission, wanted: Submission) -> None:

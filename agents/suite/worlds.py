@@ -135,7 +135,10 @@ def chosen_worlds(names: Sequence[str] | None) -> list[World]:
 
     Raises:
         ValueError: for a name that the suite does not have.
+        TypeError: for one name instead of a list of them.
     """
+    if isinstance(names, str):
+        raise TypeError(f"worlds must be a list of names, got {names!r}")
     for name in names or ():
         if name not in WORLDS:
             raise ValueError(f"worlds must be among {', '.join(WORLDS)}, got {name!r}")

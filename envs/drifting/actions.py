@@ -15,7 +15,7 @@ from typing_extensions import Unpack, override
 from .effect import Effect, Values
 from .effects import Flip, Permutation, parse_effect
 from .settings import DriftArguments
-from .wrapper import DriftingWrapper
+from .wrapper import DriftingWrapper, check_single
 
 
 class ShiftingActions(DriftingWrapper):
@@ -50,6 +50,7 @@ class ShiftingActions(DriftingWrapper):
         effect: Effect | str | Mapping[str, Any] = "Permutation()",
         **arguments: Unpack[DriftArguments],
     ) -> None:
+        check_single(env, type(self).__name__)
         parsed = parse_effect(effect)
         self._meaning = Meaning(env.action_space, parsed)
         super().__init__(env, parsed, self._meaning.size, {"effect": effect}, **arguments)

@@ -26,6 +26,7 @@ class Attributes:
 
     Attributes:
         own: Their values as they are, in the order of ``names``.
+        integer: Which of them are integers.
 
     Raises:
         ValueError: An attribute does not exist, cannot be set, or follows from others.
@@ -34,7 +35,7 @@ class Attributes:
 
     def __init__(self, env: Any, names: Sequence[str]) -> None:
         self.names = tuple(names)
-        self._integer = tuple(
+        self.integer = tuple(
             isinstance(getattr(env, name, None), (int, np.integer)) for name in names
         )
         derived = [name for name in DERIVED if _follows(env, name)]
@@ -63,10 +64,10 @@ class Attributes:
             setattr(env, name, combine(getattr(env, first), getattr(env, second)))
 
     def cast(self, values: Sequence[Any]) -> list[Any]:
-        """The values as they are set: rounded where the attribute was an integer."""
+        """The values as they are set: integers where the attribute was one."""
         return [
-            _round(value) if integer else value
-            for value, integer in zip(values, self._integer, strict=True)
+            _to_integer(value) if integer else value
+            for value, integer in zip(values, self.integer, strict=True)
         ]
 
     def restore(self, env: Any) -> None:
@@ -99,8 +100,8 @@ def _is_number(value: object) -> bool:
     return number and math.isfinite(value)  # type: ignore[arg-type]
 
 
-def _round(value: Any) -> Any:
-    return np.rint(value).astype(np.int64) if isinstance(value, np.ndarray) else round(value)
+def _to_integer(value: Any) -> Any:
+    return value.astype(np.int64) if isinstance(value, np.ndarray) else int(value)
 
 
 def _follows(env: Any, name: str) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ..drifts import Drift, Mirror, Permute, Resample, SwapBest
+from ..drifts import Drift, InformativeArm, Mirror, Permute, Resample, SwapBest
 from ..streams import FloatArray
 
 Values = NDArray[Any]  # of the effect's dtype
@@ -41,7 +41,7 @@ class Effect(ABC):
 
     def check_drift(self, drift: Drift) -> None:
         """Raises ValueError if ``drift`` cannot move these values."""
-        if drift.rested or isinstance(drift, SwapBest):
+        if drift.rested or isinstance(drift, (InformativeArm, SwapBest)):
             raise ValueError(f"drift must not depend on what is best or pulled, got {drift}")
         if drift.continuous and not self.linear:
             raise ValueError(f"drift must move in jumps for {self}, got {drift}")

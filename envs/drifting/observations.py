@@ -15,7 +15,7 @@ from .effect import Effect, Values
 from .effects import Drop, Permutation, Scale, parse_effect
 from .notices import notified_space
 from .settings import DriftArguments
-from .wrapper import DriftingWrapper
+from .wrapper import DriftingWrapper, check_single
 
 
 class ShiftingObservations(DriftingWrapper):
@@ -47,6 +47,7 @@ class ShiftingObservations(DriftingWrapper):
         effect: Effect | str | Mapping[str, Any] = "Permutation()",
         **arguments: Unpack[DriftArguments],
     ) -> None:
+        check_single(env, type(self).__name__)
         parsed = parse_effect(effect)
         self._lens = Lens(env.observation_space, parsed)
         super().__init__(env, parsed, self._lens.size, {"effect": effect}, **arguments)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import Unpack, override
 
 from ..arguments import check_finite, check_numbers
@@ -15,7 +16,7 @@ from ..streams import FloatArray
 from .attributes import Attributes
 from .effect import Linear, Values
 from .settings import DriftArguments
-from .wrapper import DriftingWrapper, drifting_wrappers
+from .wrapper import DriftingWrapper, check_single, drifting_wrappers
 
 Bounds = Mapping[str, Sequence[float]]
 
@@ -38,7 +39,8 @@ class DriftingParameters(DriftingWrapper):
     Args:
         env: The environment.
         ranges: Range ``(low, high)`` of each parameter, by name. With ``random_start=False`` it
-            must hold the parameter's own value, where it then starts. Integers stay integers.
+            must hold the parameter's own value, where it then starts. Parameters that are integers
+            stay integers, and so are their ranges.
         update: Called with the unwrapped environment whenever parameters have been set or put
             back, to recompute what it derives from them.
         arguments: See :class:`~.settings.DriftArguments`. ``values`` goes instead of ``ranges``:
@@ -77,9 +79,11 @@ class DriftingParameters(DriftingWrapper):
         update: Callable[[Any], None] | None = None,
         **arguments: Unpack[DriftArguments],
     ) -> None:
+        check_single(env, type(self).__name__)
+        if not (update is None or callable(update)):
+            raise TypeError(f"update must be a function of the environment or None, got {update!r}")
         names = parameter_names(ranges, arguments.get("values"))
-        if isinstance(env, gym.Env):
-            check_not_drifting(env, names)
+        check_not_drifting(env, names)
         self.attributes: Attributes = Attributes(env.unwrapped, names)
         recorded = {"ranges": ranges, "update": update}
         effect, settings = parse_ranges(self.attributes, ranges, arguments)
@@ -121,11 +125,13 @@ class Ranges(Linear):
         low: Lower ends, (Q,).
         high: Upper ends, (Q,).
         own: Values that leave the environment as it is, (Q,).
+        whole: Whether they are whole numbers, (Q,).
     """
 
     low: tuple[float, ...]
     high: tuple[float, ...]
     own: tuple[float, ...]
+    whole: tuple[bool, ...] = field(repr=False)
 
     @override
     def neutral(self, size: int) -> Values:
@@ -134,6 +140,21 @@ class Ranges(Linear):
     @override
     def bounds(self, size: int) -> tuple[FloatArray, FloatArray]:
         return np.array(self.low), np.array(self.high)
+
+    @override
+    def values(self, means: FloatArray) -> Values:
+        values = super().values(means)
+        return np.where(self.whole, np.rint(values), values)
+
+    @override
+    def check(self, name: str, values: NDArray[Any], size: int) -> Values:
+        values = super().check(name, values, size)
+        if (np.array(self.whole) & (values != np.rint(values))).any():
+            raise ValueError(
+                f"{name} must be integers where the environment's own values are, got "
+                f"{values.tolist()}"
+            )
+        return values
 
 
 def parameter_names(ranges: Any, values: Any) -> list[str]:
@@ -187,7 +208,10 @@ def parse_ranges(
         pairs = list(zip(rows.min(axis=0).tolist(), rows.max(axis=0).tolist(), strict=True))
         arguments = {**arguments, "values": rows}
     lows, highs = zip(*pairs, strict=True)
-    return Ranges(lows, highs, own), arguments
+    effect = Ranges(lows, highs, own, attributes.integer)
+    if ranges is not None:
+        effect.check("ranges", np.array([lows, highs]), len(own))
+    return effect, arguments
 
 
 def named_start(attributes: Attributes, options: dict[str, Any], name: str) -> dict[str, Any]:

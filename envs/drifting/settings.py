@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
+import gymnasium as gym
 import numpy as np
+from gymnasium.vector import SyncVectorEnv
 from numpy.typing import NDArray
 
 from ..arguments import check_flag, check_numbers
@@ -218,6 +220,21 @@ class DriftSettings:
                 f"{name} must start where {self.drift} can, as shares of the range: {error}"
             ) from None
         return means
+
+
+def find_horizon(env: Any) -> int | None:
+    """Steps of an episode, as the spec of an environment, a time limit inside or its settings tell.
+
+    None where none of them does.
+    """
+    if env.spec is not None and env.spec.max_episode_steps is not None:
+        return int(env.spec.max_episode_steps)
+    base = env.unwrapped
+    if isinstance(base, SyncVectorEnv):
+        return find_horizon(base.envs[0])
+    if isinstance(env, gym.Env) and env.has_wrapper_attr("_max_episode_steps"):
+        return int(env.get_wrapper_attr("_max_episode_steps"))
+    return getattr(getattr(base, "settings", None), "max_episode_steps", None)
 
 
 def take_options(

@@ -17,7 +17,7 @@ from ..vector_infos import mixed
 from .effect import Effect, Values
 from .notices import merged_info, notice, notified_space
 from .saving import SavesState
-from .settings import DriftArguments, DriftSettings, take_options
+from .settings import DriftArguments, DriftSettings, find_horizon, take_options
 from .world import shift_generator
 
 Bools = NDArray[np.bool_]
@@ -50,7 +50,7 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
     ) -> None:
         super().__init__(env)
         self._mode = AutoresetMode(env.metadata["autoreset_mode"])
-        horizon = None if env.spec is None else env.spec.max_episode_steps
+        horizon = find_horizon(env)
         self.settings = DriftSettings.parse(effect, size, self.default_name, horizon, arguments)
         self._inner_names = [inner.settings.name for inner in drifting_vector_wrappers(env)]
         if self.settings.name in self._inner_names:

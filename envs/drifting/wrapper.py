@@ -16,7 +16,7 @@ from ..arguments import check_count
 from .effect import Effect, Values
 from .notices import merged_info, notice, notified_space
 from .saving import SavesState
-from .settings import DriftArguments, DriftSettings, plain, take_options
+from .settings import DriftArguments, DriftSettings, find_horizon, plain, take_options
 from .world import shift_generator
 
 
@@ -49,15 +49,9 @@ class DriftingWrapper(SavesState, gym.Wrapper[Any, Any, Any, Any], RecordConstru
         **arguments: Unpack[DriftArguments],
     ) -> None:
         RecordConstructorArgs.__init__(self, **plain({**recorded, **arguments}))
-        if isinstance(env, VectorEnv):
-            raise TypeError(
-                f"env must be a single environment, got {env}: use {type(self).__name__}Vector, or "
-                "wrap the sub-environments with gymnasium.make_vec(..., vectorization_mode='sync', "
-                "wrappers=[...])"
-            )
+        check_single(env, type(self).__name__)
         gym.Wrapper.__init__(self, env)
-        spec = env.spec
-        horizon = None if spec is None else spec.max_episode_steps
+        horizon = find_horizon(env)
         self.settings = DriftSettings.parse(effect, size, self.default_name, horizon, arguments)
         self._inner_names = [inner.settings.name for inner in drifting_wrappers(env)]
         if self.settings.name in self._inner_names:
@@ -224,6 +218,18 @@ class DriftingWrapper(SavesState, gym.Wrapper[Any, Any, Any, Any], RecordConstru
     def _named(self, values: Values) -> Any:
         """The values as the info has them."""
         return values.copy()
+
+
+def check_single(env: Any, wrapper: str) -> None:
+    """Raises TypeError if ``env`` is no single environment, which the class ``wrapper`` takes."""
+    if isinstance(env, VectorEnv):
+        raise TypeError(
+            f"env must be a single environment, got {env}: use {wrapper}Vector, or wrap the "
+            "sub-environments with gymnasium.make_vec(..., vectorization_mode='sync', "
+            "wrappers=[...])"
+        )
+    if not isinstance(env, gym.Env):
+        raise TypeError(f"env must be a Gymnasium environment, got {env!r}")
 
 
 def drifting_wrappers(env: gym.Env[Any, Any]) -> list[DriftingWrapper]:

@@ -134,3 +134,10 @@ def test_who_cannot_play_is_told_so() -> None:
         episode_returns(OraclePlayer(), make_vector_env("CartPole-v1", 2))
     with pytest.raises(ValueError, match="player must be a Player, a model"):
         play_agent("ppo", bandit)  # type: ignore[arg-type]
+    # In worlds of ours and of Gymnasium's, actions of another shape are told apart alike.
+    for env in (bandit, make_vector_env("CartPole-v1", 2)):
+        for actions in (0, None, [0], [[0], [0]], [0, 0, 0]):
+            with pytest.raises(ValueError, match=r"actions must have shape \(2,\), got"):
+                play_agent(lambda obs, actions=actions: actions, env)
+    with pytest.raises(ValueError, match="player must return an array of actions, got a tuple"):
+        play_agent(lambda obs: (np.zeros(2, dtype=int), None), bandit)  # as model.predict does

@@ -76,6 +76,12 @@ ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
         ValueError,
         "observe_time=True needs max_episode_steps, got None",
     ),
+    (
+        {"schedule": "AtSteps((50, 200))"},
+        ValueError,
+        r"schedule must change before max_episode_steps=200, got AtSteps\(steps=\(50, 200\)\)",
+    ),
+    ({"schedule": "Periodic(9)", "max_episode_steps": 9}, ValueError, "schedule must change"),
     ({"render_mode": "human"}, ValueError, "render_mode must be .*, got 'human'"),
     ({"num_arm": 3}, TypeError, "unexpected keyword argument 'num_arm'"),
 ]

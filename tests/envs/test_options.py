@@ -76,14 +76,14 @@ def test_means_of_dependent_arms_must_mirror() -> None:
 @pytest.mark.parametrize("drift", [Resample(), RandomWalk(), Rotting()])
 def test_change_times(schedule: Any, drift: Drift) -> None:
     env = ShiftingBandit(schedule=schedule, drift=drift, max_episode_steps=300)
-    for times in ([1, 7, 200, 201, 299, 1000], [], [300]):
+    for times in ([1, 7, 200, 201, 299], []):
         _, info = env.reset(seed=0, options={"change_times": times})
         changes = []
         for time in range(300):
             info = env.step(info["optimal_action"])[4]
             if info["changed"]:
                 changes.append(time)
-        assert changes == [time for time in times if time < 300]
+        assert changes == times
     env.reset()
     again = [env.step(0)[4]["changed"] for _ in range(300)]
     assert np.flatnonzero(again).tolist() == {Never(): [], Periodic(10): [*range(10, 300, 10)]}.get(
@@ -204,6 +204,7 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
     ({"change_times": [[1], [2, 3]]}, TypeError, r"options\['change_times'\] must be an array of"),
     ([1, 2], TypeError, r"options must be a dict or None, got \[1, 2\]"),
     ({"change_times": [0, 3]}, ValueError, r"options\['change_times'\] must be at least 1"),
+    ({"change_times": [9, 10**6]}, ValueError, r"options\['change_times'\] must be below max_ep"),
     ({"change_times": [1.5]}, TypeError, r"options\['change_times'\] must be integers"),
     ({"change_times": [[[1]]]}, ValueError, r"options\['change_times'\] must have shape \(M,\)"),
     ({"context": 1}, ValueError, r"options\['context'\] needs contexts that recur"),

@@ -31,7 +31,7 @@ def check(num_envs: int, num_steps: int, mode: AutoresetMode, **arguments: Any) 
 
 
 # Two and a bit episodes; the second block of an episode begins at step 200.
-LONG: dict[str, Any] = {"num_envs": 2, "num_steps": 420, "max_episode_steps": 204}
+LONG: dict[str, Any] = {"num_envs": 2, "num_steps": 470, "max_episode_steps": 231}
 
 
 def test_every_schedule_with_every_drift(schedule: Schedule, drift: Drift) -> None:

@@ -61,7 +61,12 @@ def test_resuming_elsewhere(vector: bool, at: int) -> None:
 
 
 def test_resuming_every_dynamics(schedule: Schedule, drift: Drift) -> None:
-    arguments: dict[str, Any] = {"schedule": schedule, "drift": drift, "arms": "gaussian"}
+    arguments: dict[str, Any] = {
+        "schedule": schedule,
+        "drift": drift,
+        "arms": "gaussian",
+        "max_episode_steps": 240,
+    }
     for vector in (False, True):
         env, other = make(vector, **arguments), make(vector, **arguments)
         env.reset(seed=9)

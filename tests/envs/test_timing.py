@@ -84,7 +84,7 @@ def test_standard_bandit_from_raw_random_numbers(arms: str, seed: int) -> None:
 def test_foresight_is_what_happens(schedule: Schedule, drift: Drift) -> None:
     """What is foreseen at the start is what is played, across blocks, whatever the actions."""
     if schedule.reactive or drift.rested:
-        env = ShiftingBandit(schedule=schedule, drift=drift)
+        env = ShiftingBandit(schedule=schedule, drift=drift, max_episode_steps=300)
         env.reset(seed=0)
         with pytest.raises(ValueError, match="does not depend on the actions"):
             env.foresee()

@@ -79,6 +79,8 @@ def test_a_shipped_agent_plays_its_world(run, tmp_path):
         (["--memory", "gru", "--seed", "-1"], "seed must be from 0"),
         (["--agents", "elephant"], "agents must be WORLD=AGENT each, got 'elephant'"),
         (["--agents", "elephant=x"], "worlds must be among"),
+        (["--agents", "two-step=x", "two-step=y"], "one for each world, got two for 'two-step'"),
+        (["list", "--player", "random"], "player cannot go with list, check or compare"),
         (["--check", "elephant.json"], "No such file"),
     ],
 )

@@ -75,6 +75,7 @@ def test_a_file_says_what_was_written(whole: dict, tmp_path: Path) -> None:
     [
         (["version"], 2, "version must be 1, got 2"),
         (["definition"], "0", "definition must be"),
+        (["agent"], 3, "agent must be a name, got 3"),
         (["worlds"], {}, "a world or more"),
         (["worlds", "elephant"], {}, "worlds must be among"),
         (["score"], None, "score must be"),
@@ -137,6 +138,8 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert straight["worlds"] == done["worlds"]
     with pytest.raises(ValueError, match="holds another entry, choose another file: agent must be"):
         run_suite(random_entrant, path, agent="somebody", worlds=TWO, progress=False)
+    with pytest.raises(ValueError, match="agent must be a name, got ''"):
+        run_suite(random_entrant, path, agent="", worlds=TWO, progress=False)
     with pytest.raises(ValueError, match="settings must be"):
         run_suite(random_entrant, path, agent="random", deterministic=True, progress=False)
 
@@ -208,6 +211,8 @@ def test_entrants_that_there_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ):
         with pytest.raises(ValueError, match=message):
             named_entrant(name)
+    with pytest.raises(TypeError, match="worlds must be a list of names, got 'two-step'"):
+        run_suite(random_entrant, tmp_path / "c.json", agent="random", worlds="two-step")
     with pytest.raises(ValueError, match="worlds must be among"):
         trained_entrant({"elephant": "standard-bandit-sparse"})
     with pytest.raises(ValueError, match="memory must be one of"):

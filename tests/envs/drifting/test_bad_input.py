@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.wrappers import TimeLimit
 
 from driftwise.envs import (
     DriftingParameters,
@@ -14,8 +16,11 @@ from driftwise.envs import (
     Recur,
     Resample,
     ShiftingActions,
+    ShiftingMaze,
+    ShiftingMazeVector,
     ShiftingObservations,
     ShiftingRewards,
+    ShiftingRewardsVector,
     Sinusoid,
 )
 
@@ -48,6 +53,8 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"ranges": {"gravity": (15, 5)}}, ValueError, "with low < high"),
     ({"ranges": {"gravity": (5, np.inf)}}, ValueError, r"ranges\['gravity'\] must be finite"),
     ({"ranges": {"gravity": (10, 15)}}, ValueError, "must hold its own value 9.8, or random_start"),
+    ({"ranges": {"screen_width": (500, 700.5)}}, ValueError, "ranges must be integers where"),
+    ({"values": {"screen_width": [500, 700.5]}}, ValueError, "values must be integers where"),
     (
         {"values": {"gravity": [9.8]}},
         ValueError,
@@ -63,6 +70,7 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"drift": Recur(3)}, ValueError, "needs values, or random_start=True"),
     ({"drift": Permute()}, ValueError, "drift must not be Permute"),
     ({"drift": "SwapBest()"}, ValueError, "drift must not depend on what is best"),
+    ({"drift": "InformativeArm()"}, ValueError, "drift must not depend on what is best"),
     ({"drift": "Rotting()"}, ValueError, "drift must not depend on what is best or pulled"),
     ({"drift": Sinusoid(10, 0.5)}, ValueError, "random_start=False must start where Sinusoid"),
     ({"schedule": "Reactive()"}, ValueError, "schedule must not depend on what is best"),
@@ -76,6 +84,7 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
         ValueError,
         "must change before max_episode_steps=500",
     ),
+    ({"update": "gravity"}, TypeError, "update must be a function of the environment or None"),
     ({"notify": "loudly"}, ValueError, 'notify must be None, "change" or "values"'),
     ({"per_episode": 1}, TypeError, "per_episode must be True or False"),
     ({"name": 3}, TypeError, "name must be a string"),
@@ -111,14 +120,49 @@ def test_bad_effects_and_spaces() -> None:
         with pytest.raises(ValueError, match=message):
             wrap(*arguments)
     vector = gym.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync")
-    with pytest.raises(TypeError, match=r"env must be a single environment.*Vector"):
-        ShiftingRewards(vector)  # type: ignore[arg-type]
+    ranges = {"gravity": (5, 15)}
+    for wrap, arguments in (
+        (ShiftingActions, ()),
+        (ShiftingObservations, ()),
+        (ShiftingRewards, ()),
+        (DriftingParameters, (ranges,)),
+    ):
+        with pytest.raises(TypeError, match=f"env must be a single .*: use {wrap.__name__}Vector"):
+            wrap(vector, *arguments)
+        with pytest.raises(TypeError, match="env must be a Gymnasium environment, got 'CartPole"):
+            wrap("CartPole-v1", *arguments)
     for drift in ("RandomWalk()", "Permute()", "Sinusoid()"):
         with pytest.raises(ValueError, match="drift must"):
             ShiftingRewards(cart, drift=drift)
-    inner = DriftingParameters(cart, {"gravity": (5, 15)})
+    inner = DriftingParameters(cart, ranges)
     with pytest.raises(ValueError, match="'gravity' drifts already"):
-        DriftingParameters(inner, {"gravity": (5, 15)}, name="again")
+        DriftingParameters(inner, ranges, name="again")
+
+
+HORIZONS: list[Callable[[], Any]] = [
+    lambda: ShiftingRewards(ShiftingMaze(), per_episode=True, schedule="AtSteps((250,))"),
+    lambda: ShiftingRewards(
+        TimeLimit(gym.make("CartPole-v1").unwrapped, 250),
+        per_episode=True,
+        schedule="Periodic(250)",
+    ),
+    lambda: ShiftingRewardsVector(
+        ShiftingMazeVector(2), per_episode=True, schedule="AtSteps((9, 300))"
+    ),
+    lambda: gym.make_vec(
+        "driftwise/DriftingCartPole-v0",
+        num_envs=2,
+        max_episode_steps=250,
+        per_episode=True,
+        schedule="AtSteps((250,))",
+    ),
+]
+
+
+@pytest.mark.parametrize("make", HORIZONS)
+def test_the_horizon_is_found(make: Callable[[], Any]) -> None:
+    with pytest.raises(ValueError, match="schedule must change before max_episode_steps=250, got"):
+        make()
 
 
 def test_bad_options() -> None:

@@ -399,6 +399,31 @@ def test_specs_of_wrappers() -> None:
     }
 
 
+def test_integers_stay_integers() -> None:
+    """What is set, what is told at every level, and what is measured are the same numbers."""
+    env = DriftingParameters(
+        gym.make("Pendulum-v1"),
+        {"max_speed": (4.0, 10.0)},
+        schedule=Never(),
+        drift="RandomWalk(0.1)",
+        notify="values",
+    )
+    observation, info = env.reset(seed=0)
+    met = [8]
+    for _ in range(100):
+        assert env.unwrapped.max_speed == met[-1] == observation["values"].item()
+        assert type(env.unwrapped.max_speed) is int
+        observation, _, _, _, info = env.step(np.zeros(1))
+        assert info["shifts"]["parameters"]["values"] == {"max_speed": met[-1]}
+        assert info["change_size"] == pytest.approx(abs(met[-1] - met[max(len(met) - 2, 0)]) / 6)
+        met.append(env.unwrapped.max_speed)
+    assert len({*met}) > 3 and {*met} <= {*range(4, 11)}
+    with pytest.raises(ValueError, match="must be integers where"):
+        env.reset(options={"shifts": {"parameters": {"values": {"max_speed": 4.5}}}})
+    env.close()
+    assert type(env.unwrapped.max_speed) is int and env.unwrapped.max_speed == 8
+
+
 def test_in_sync_vector_environments() -> None:
     """Row i of a seed is the environment of seed + i, changes and all."""
     envs = gym.make_vec(
