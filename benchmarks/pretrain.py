@@ -2,8 +2,9 @@
 
     python -m driftwise.benchmarks.pretrain standard-bandit-sparse
 
-An agent is trained as its row of a result with seed 0, in a run folder that survives being killed,
-and its policy is written to ``agents/pretrained/<name>/``.
+An agent is that of a result's cell with seed 0: trained in the same run folder, which survives
+being killed, or not at all where the cell has trained it. Its policy is written to
+``agents/pretrained/<name>/``.
 """
 
 import argparse
@@ -11,14 +12,28 @@ import dataclasses
 from collections.abc import Callable
 from functools import partial
 from importlib.resources import as_file
+from typing import NamedTuple
 
 from driftwise.agents import TrainConfig, save_agent, train_agent
 from driftwise.agents.agent_files import PRETRAINED
+from driftwise.agents.recipes import recurring_bandit
 from driftwise.benchmarks import standard_bandit
 from driftwise.benchmarks.agent_cells import RUNS
 
-AGENTS: dict[str, Callable[[], TrainConfig]] = {
-    "standard-bandit-sparse": partial(standard_bandit.agent, "sparse"),
+
+class Shipped(NamedTuple):
+    """An agent that comes with the package."""
+
+    run: str
+    """Name of the run of its cell."""
+    config: Callable[[], TrainConfig]
+
+
+AGENTS = {
+    "standard-bandit-sparse": Shipped(
+        "standard_bandit-sparse", partial(standard_bandit.agent, "sparse")
+    ),
+    "recurring-bandit-sparse": Shipped("recurring_bandit-sparse-default", recurring_bandit),
 }
 
 
@@ -27,9 +42,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make an agent that comes with the package.")
     parser.add_argument("name", choices=AGENTS)
     given = parser.parse_args()
-    config = AGENTS[given.name]()
-    # The run of the result's cell with seed 0, which is not trained again where it is there.
-    trained = train_agent(config, runs=RUNS, name="standard_bandit-sparse")
+    run, make_config = AGENTS[given.name]
+    config = make_config()
+    trained = train_agent(config, runs=RUNS, name=run)
     trained.run.close()
     command = f"python -m driftwise.benchmarks.pretrain {given.name}"
     with as_file(PRETRAINED) as folder:

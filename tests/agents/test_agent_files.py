@@ -105,6 +105,7 @@ def test_shipped_agents_are_small_and_hold_no_pickle():
     for name in pretrained_names():
         files = list((PRETRAINED / name).iterdir())
         assert {file.name for file in files} == {"SHA256SUMS", "state.json", "state.safetensors"}
-        assert sum(len(file.read_bytes()) for file in files) < 200_000
+        limit = 200_000 if name == "standard-bandit-sparse" else 600_000
+        assert sum(len(file.read_bytes()) for file in files) < limit
         document = json.loads((PRETRAINED / name / "state.json").read_text())
         assert "command" in json.dumps(document["metadata"])
