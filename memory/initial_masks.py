@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,8 @@ def shares_by_name(sparsity: float | Mapping[str, float], chosen: Parameters) ->
     else:
         shares = dict.fromkeys(chosen, sparsity)
     for name, share in shares.items():
+        if isinstance(share, bool) or not isinstance(share, Real):
+            raise TypeError(f"sparsity must be a number, got {share!r} for {name!r}")
         if not 0 <= share <= 1:
             raise ValueError(f"sparsity must be from 0 to 1, got {share} for {name!r}")
     return shares
