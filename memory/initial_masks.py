@@ -11,6 +11,19 @@ from torch import Tensor, nn
 
 from .functional import Parameters, check_parameters
 
+MASK_SETTINGS = ("sparsity", "logit_scale", "noise_size")
+
+
+def check_mask_kwargs(mask_kwargs: object) -> None:
+    """Raise an error unless these are settings of an ``UpdateMask`` left open by a learner."""
+    if not isinstance(mask_kwargs, Mapping):
+        raise TypeError(f"mask_kwargs must be settings by name, got {mask_kwargs!r}")
+    for name in mask_kwargs:
+        if name not in MASK_SETTINGS:
+            raise ValueError(
+                f"mask_kwargs must be some of {', '.join(MASK_SETTINGS)}, got {name!r}"
+            )
+
 
 def chosen_parameters(module: nn.Module, tensors: Collection[str] | None) -> Parameters:
     """The parameters that may change, by name."""

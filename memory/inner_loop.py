@@ -192,8 +192,10 @@ def _named(
 ) -> Mapping[str, Any]:
     """Step sizes by name."""
     if not isinstance(step_sizes, Mapping):
-        one = isinstance(step_sizes, Tensor) and step_sizes.numel() == 1
-        check_rates(step_sizes=step_sizes.item() if one else step_sizes)
+        number: Any = step_sizes
+        if isinstance(number, Tensor) and number.numel() == 1:
+            number = number.item()
+        check_rates(step_sizes=number)
         return dict.fromkeys(parameters, step_sizes)
     if not step_sizes:
         raise ValueError("step_sizes must have at least one tensor, got none")

@@ -302,9 +302,9 @@ class UpdateMask(ParameterRule):
         # Masks saved earlier have no number.
         state_dict = {"kind_number": own["kind_number"], **state_dict}
         if state_dict["kind_number"] != own["kind_number"]:
-            there = KINDS[int(state_dict["kind_number"])]
+            other = KINDS[int(state_dict["kind_number"])]
             raise ValueError(
-                f"state_dict must be of a mask of the same kind, {self.kind!r}, got {there!r}"
+                f"state_dict must be of a mask of the same kind, {self.kind!r}, got {other!r}"
             )
         for key in [*own, *(key for key in state_dict if key not in own)]:
             here = "missing" if key not in own else tuple(own[key].shape)
