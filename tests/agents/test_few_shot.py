@@ -376,3 +376,8 @@ def test_episodes_are_those_of_the_stream(glyphs: ImageSet) -> None:
     assert np.array_equal(ours.images, theirs.images)
     held_out = config.test_stream(glyphs).next_batch()
     assert not np.array_equal(held_out.images, theirs.images)
+
+
+def test_an_update_needs_an_episode() -> None:
+    with pytest.raises(ValueError, match="episodes must hold at least one, got none"):
+        FewShotLearner(small()).update([])
