@@ -51,11 +51,16 @@ def forward_transfer(accuracy: ArrayLike, untrained: ArrayLike) -> Floats:
 
     Args:
         accuracy: (..., K, K).
-        untrained: (..., K) or one number: accuracy on each task before learning anything.
+        untrained: (..., K), (K,) or one number: accuracy on each task before learning anything.
     """
     matrix = _matrix(accuracy, 2)
     before = np.diagonal(matrix, offset=1, axis1=-2, axis2=-1)
-    baseline = np.broadcast_to(np.asarray(untrained, dtype=np.float64), matrix.shape[:-1])
+    baseline = np.asarray(untrained, dtype=np.float64)
+    if baseline.shape not in ((), matrix.shape[-1:], matrix.shape[:-1]):
+        raise ValueError(
+            f"untrained must be one number, or have shape {matrix.shape[:-1]}, got {baseline.shape}"
+        )
+    baseline = np.broadcast_to(baseline, matrix.shape[:-1])
     return np.asarray((before - baseline[..., 1:]).mean(axis=-1))
 
 

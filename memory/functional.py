@@ -41,7 +41,9 @@ def functional(module: nn.Module) -> Callable[..., Any]:
         TypeError: it is no module.
         ValueError: it has no parameters; a part of it works in place, or is a norm that writes
             running statistics in every forward pass. The message names the part.
-        RuntimeError: (from the function) another part has written to a buffer.
+        ValueError: (from the function) a name is not one of the module's.
+        RuntimeError: (from the function) the forward pass has written to a parameter, a buffer or
+            an input. The message names it.
     """
     check_parameters(module)
     for name, part in module.named_modules():
@@ -55,17 +57,31 @@ def functional(module: nn.Module) -> Callable[..., Any]:
                 f"module must be functional, but {where} writes running statistics: make it with "
                 "track_running_stats=False, which normalises by the batch, or put it in eval mode"
             )
-    buffers = dict(module.named_buffers())
+    has_buffers = any(True for _ in module.buffers())
+    known = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+    known |= {name for name, _ in module.named_buffers(remove_duplicate=False)}
 
     def forward(parameters: Mapping[str, Tensor], *inputs: Any, **options: Any) -> Any:
-        versions = {name: buffer._version for name, buffer in buffers.items()}
-        # Strictness of names is the caller's matter: what is not given is the module's own.
+        if unknown := parameters.keys() - known:
+            raise ValueError(f"parameters: {min(unknown)!r} is not one of the module's")
+        # Looked up anew, as a module may have been moved to another device.
+        buffers = dict(module.named_buffers()) if has_buffers else {}
+        tensors = [
+            *((f"buffer {name!r}", b) for name, b in buffers.items()),
+            *((f"parameter {name!r}", p) for name, p in parameters.items()),
+            *(("an input", x) for x in inputs if isinstance(x, Tensor)),
+        ]
+        # Those made in inference mode count no versions.
+        watched = [(what, x, x._version) for what, x in tensors if not x.is_inference()]
         output = functional_call(module, dict(parameters), inputs, options)
-        for name, version in versions.items():
-            if buffers[name]._version != version:
-                raise RuntimeError(
-                    f"module must be functional, but its forward pass wrote to buffer {name!r}"
-                )
+        written = [what for what, x, version in watched if x._version != version]
+        if has_buffers:
+            now = dict(module.named_buffers())
+            written += [f"buffer {name!r}" for name, b in buffers.items() if now.get(name) is not b]
+        if written:
+            raise RuntimeError(
+                f"module must be functional, but its forward pass wrote to {written[0]}"
+            )
         return output
 
     return forward

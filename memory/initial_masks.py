@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
 
 from .functional import Parameters, check_parameters
+
+MASK_SETTINGS = ("sparsity", "logit_scale", "noise_size")
+
+
+def check_mask_kwargs(mask_kwargs: object) -> None:
+    """Raise an error unless these are settings of an ``UpdateMask`` left open by a learner."""
+    if not isinstance(mask_kwargs, Mapping):
+        raise TypeError(f"mask_kwargs must be settings by name, got {mask_kwargs!r}")
+    for name in mask_kwargs:
+        if name not in MASK_SETTINGS:
+            raise ValueError(
+                f"mask_kwargs must be some of {', '.join(MASK_SETTINGS)}, got {name!r}"
+            )
 
 
 def chosen_parameters(module: nn.Module, tensors: Collection[str] | None) -> Parameters:
@@ -36,6 +50,8 @@ def shares_by_name(sparsity: float | Mapping[str, float], chosen: Parameters) ->
     else:
         shares = dict.fromkeys(chosen, sparsity)
     for name, share in shares.items():
+        if isinstance(share, bool) or not isinstance(share, Real):
+            raise TypeError(f"sparsity must be a number, got {share!r} for {name!r}")
         if not 0 <= share <= 1:
             raise ValueError(f"sparsity must be from 0 to 1, got {share} for {name!r}")
     return shares

@@ -5,8 +5,7 @@ Letters used for shapes: T tasks (or seeds), s the shape of a tensor.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, vmap
 
-from .contract import check_sizes
+from .contract import check_rates, check_sizes, kind_of
 from .functional import Parameters
 from .vmapped_norms import PlainNorms
 
@@ -53,9 +52,13 @@ def inner_step(
             experiment; faster than a loop where the tensors are small (see docs/masks.md).
 
     Raises:
+        TypeError: ``step_sizes`` are neither tensors by name nor a number.
         ValueError: ``step_sizes`` are the number 0, name a tensor that is not there, or
-            have another shape than theirs.
+            have another shape than theirs; or ``loss`` is no number, or (seen without ``vmapped``)
+            does not depend on the tensors it is given: it may read a module's own.
     """
+    if not parameters:
+        raise ValueError("parameters must hold at least one tensor, got none")
     sizes = _named(step_sizes, parameters, vmapped)
     through = not first_order and torch.is_grad_enabled()
     start = dict(parameters) if through else {n: p.detach() for n, p in parameters.items()}
@@ -75,9 +78,7 @@ def inner_step(
                 for name, p in moving.items()
             }
             value = loss(still | leaves, *batch)
-            found = torch.autograd.grad(
-                value, list(leaves.values()), create_graph=through, materialize_grads=True
-            )
+            found = _gradients(value, list(leaves.values()), create_graph=through)
         gradients = dict(zip(leaves, found, strict=True))
     moved = {name: parameters[name] - size * gradients[name] for name, size in sizes.items()}
     return {name: moved.get(name, p) for name, p in parameters.items()}
@@ -166,6 +167,22 @@ def repeat(parameters: Mapping[str, Tensor], tasks: int) -> Parameters:
     return {name: p.expand(tasks, *p.shape) for name, p in parameters.items()}
 
 
+def _gradients(value: Tensor, leaves: list[Tensor], *, create_graph: bool) -> list[Tensor]:
+    """The gradient of a loss for each tensor; 0 for some that it does not depend on."""
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(f"loss must return one number, as a tensor, got {got}")
+    found: Sequence[Tensor | None] = (None,)
+    if value.requires_grad:
+        found = torch.autograd.grad(value, leaves, create_graph=create_graph, allow_unused=True)
+    if all(g is None for g in found):
+        raise ValueError(
+            "loss must be a function of the parameters that it is given, but depends on none that "
+            "may change: see driftwise.memory.functional"
+        )
+    return [torch.zeros_like(p) if g is None else g for p, g in zip(leaves, found, strict=True)]
+
+
 def _finite(parameters: Mapping[str, Tensor]) -> bool:
     return bool(torch.stack([p.isfinite().all() for p in parameters.values()]).all())
 
@@ -175,12 +192,18 @@ def _named(
 ) -> Mapping[str, Any]:
     """Step sizes by name."""
     if not isinstance(step_sizes, Mapping):
-        if not (step_sizes > 0 and math.isfinite(step_sizes)):
-            raise ValueError(f"step_sizes must be above 0, got {step_sizes}")
+        number: Any = step_sizes
+        if isinstance(number, Tensor) and number.numel() == 1:
+            number = number.item()
+        check_rates(step_sizes=number)
         return dict.fromkeys(parameters, step_sizes)
+    if not step_sizes:
+        raise ValueError("step_sizes must have at least one tensor, got none")
     for name, size in step_sizes.items():
         if name not in parameters:
             raise ValueError(f"step_sizes: {name!r} is not one of {', '.join(parameters)}")
+        if not isinstance(size, Tensor):
+            raise TypeError(f"step_sizes must have a tensor for {name!r}, got {kind_of(size)}")
         shape = parameters[name].shape
         if size.shape != shape and not (vmapped and size.shape == shape[1:]):
             raise ValueError(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .contract import check_sizes
+from .contract import check_rates, check_sizes
 from .functional import Parameters
 from .initial_masks import chosen_parameters, logit_bound, shares_by_name, shifted_logits
 from .parameter_rule import ParameterRule
@@ -86,7 +86,7 @@ class UpdateMask(ParameterRule):
         shapes: shapes of the tensors that may change, by name.
 
     Raises:
-        TypeError: ``module`` is no module.
+        TypeError: ``module`` is no module, or an argument is of another type.
         ValueError: an argument is out of range, or names a tensor that is not there.
     """
 
@@ -104,16 +104,17 @@ class UpdateMask(ParameterRule):
         super().__init__()
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-        if not (inner_lr > 0 and math.isfinite(inner_lr)):
-            raise ValueError(f"inner_lr must be above 0: by 0 nothing is learned, got {inner_lr}")
-        if logit_scale is not None and not logit_scale > 0:
-            raise ValueError(f"logit_scale must be above 0, got {logit_scale}")
+        check_rates(inner_lr=inner_lr)
+        if logit_scale is not None:
+            check_rates(logit_scale=logit_scale)
         check_sizes(noise_size=noise_size)
         chosen = chosen_parameters(module, tensors)
         shares = shares_by_name(sparsity, chosen)
         self.kind, self.inner_lr = kind, float(inner_lr)
         self.shapes = {name: tuple(p.shape) for name, p in chosen.items()}
         self.noise_size = noise_size if kind == "generated" else 0
+        # In the state, as those of two kinds have the same tensors.
+        self.register_buffer("kind_number", torch.tensor(KINDS.index(kind)))
 
         self.logits = nn.ParameterDict()  # of step functions
         self.rates = nn.ParameterDict()  # step sizes themselves
@@ -158,7 +159,7 @@ class UpdateMask(ParameterRule):
         Raises:
             ValueError: ``noise`` has another shape, or is for a mask of another kind.
         """
-        if noise is not None and noise.shape[-1] != self.noise_size:
+        if noise is not None and noise.shape[-1:] != (self.noise_size,):
             raise ValueError(
                 f"noise must have shape (..., {self.noise_size}) for kind={self.kind!r}, "
                 f"got {tuple(noise.shape)}"
@@ -230,6 +231,8 @@ class UpdateMask(ParameterRule):
         """
         parameters = dict(module.named_parameters())
         self.check_fits(parameters)
+        if missing := parameters.keys() - before.keys():
+            raise ValueError(f"before must have a copy of {min(missing)!r}, which is missing")
         support = self.support(noise)
         for name, p in parameters.items():
             # Nothing of a tensor without a step size may change.
@@ -248,7 +251,7 @@ class UpdateMask(ParameterRule):
         step.
 
         Args:
-            optimizer: any torch optimiser over parameters of ``module``.
+            optimizer: any torch optimiser over parameters of ``module``, perhaps with others.
             module: the network.
             noise: as in :meth:`forward`, of one task; drawn now if it is None.
 
@@ -256,9 +259,13 @@ class UpdateMask(ParameterRule):
             A handle, whose ``remove()`` ends it.
 
         Raises:
-            ValueError: the module has other tensors than the mask was made for.
+            ValueError: the module has other tensors than the mask was made for, or the optimiser
+                none of its.
         """
         self.check_fits(dict(module.named_parameters()))
+        own = {id(p) for p in module.parameters()}
+        if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
+            raise ValueError("optimizer must be over parameters of module, but has none of them")
         drawn = self.draw_noise() if noise is None else noise
         before: dict[str, Tensor] = {}
 
@@ -292,6 +299,13 @@ class UpdateMask(ParameterRule):
                 names the first tensor that differs. This mask stays as it is.
         """
         own = self.state_dict()
+        # Masks saved earlier have no number.
+        state_dict = {"kind_number": own["kind_number"], **state_dict}
+        if state_dict["kind_number"] != own["kind_number"]:
+            other = KINDS[int(state_dict["kind_number"])]
+            raise ValueError(
+                f"state_dict must be of a mask of the same kind, {self.kind!r}, got {other!r}"
+            )
         for key in [*own, *(key for key in state_dict if key not in own)]:
             here = "missing" if key not in own else tuple(own[key].shape)
             there = "missing" if key not in state_dict else tuple(state_dict[key].shape)

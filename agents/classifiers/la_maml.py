@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ...envs.arguments import check_flag
 from ...memory import Parameters, UpdateMask, check_finite, functional, inner_step
 from ...memory.contract import check_rates, check_sizes
+from ...memory.initial_masks import check_mask_kwargs
 from ..agent_files import load_optimizer, load_weights
 from .learner import Images, Labels, as_images, as_labels
 from .online_classifier import PREDICT_BATCH, as_class_order, check_saved
@@ -124,6 +125,7 @@ class LaMAML:
             max_grad_norm=max_grad_norm,
         )
         check_flag("mask_unseen", mask_unseen)
+        check_mask_kwargs({} if mask_kwargs is None else mask_kwargs)
         self.net, self.method = net, LA_MAML_METHODS[method]
         self.class_order = as_class_order(class_order)
         self.num_classes = len(self.class_order)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from ...envs import (
     OsakaEpisodes,
     PixelTasks,
 )
+from ...envs.arguments import check_count, check_flag, check_probability
 from ...envs.image_streams.osaka import PRETRAINING_CLASSES
 from ...memory.contract import check_sizes
 from ..classifiers import LA_MAML_METHODS, LEARNERS, LaMAML, StreamConfig
@@ -111,6 +112,11 @@ class ContinualConfig:
                 f"learner must be one of {', '.join(self.learners)} on the stream {self.stream}, "
                 f"got {self.learner!r}"
             )
+        if not isinstance(self.learner_kwargs, Mapping):
+            raise TypeError(f"learner_kwargs must be settings by name, got {self.learner_kwargs!r}")
+        check_probability("stay_probability", self.stay_probability)
+        check_flag("raw_pixels", self.raw_pixels)
+        check_count("seed", self.seed, least=0)
         check_sizes(steps=self.steps, checkpoint_every=self.checkpoint_every, pieces=self.pieces)
         if self.stream == "osaka" and self.pieces > self.steps:
             raise ValueError(f"pieces must be at most steps={self.steps}, got {self.pieces}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ...memory.contract import check_sizes
+from ...envs.arguments import check_count, check_flag
+from ...memory.contract import check_rates, check_sizes
 
 
 class OnlineMethod(NamedTuple):
@@ -76,11 +77,12 @@ class OnlineConfig:
         """Raise an error that names a field that is not what it must be."""
         sizes = ("width", "inner_steps", "pretrain_tasks")
         check_sizes(**{name: getattr(self, name) for name in sizes})
-        if self.pretrain_updates:
-            check_sizes(pretrain_updates=self.pretrain_updates)
+        check_count("pretrain_updates", self.pretrain_updates, least=0)
         for name in ("learning_rate", "mask_learning_rate", "inner_lr", "modulation", "boundary"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise ValueError(f"{name} must be above 0, got {value}")
+            if value is not None or name in ("learning_rate", "inner_lr"):
+                check_rates(**{name: value})
+        check_flag("first_order", self.first_order)
+        check_flag("prolonged", self.prolonged)
         if self.prolonged and self.boundary is None:
             raise ValueError("boundary must be given with prolonged=True, which needs it")

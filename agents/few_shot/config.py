@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...envs import MNIST, FashionMNIST, FewShotEpisodes, Glyphs, ImageFolder, ImageSet, Omniglot
-from ...memory.contract import check_sizes
+from ...envs.arguments import check_count, check_flag
+from ...memory.contract import check_rates, check_sizes
+from ...memory.initial_masks import check_mask_kwargs
 from .methods import METHODS
 
 IMAGES: dict[str, Callable[[], ImageSet]] = {
@@ -97,10 +98,16 @@ class FewShotConfig:
             *("test_episodes", "checkpoint_every"),
         )
         check_sizes(**{name: getattr(self, name) for name in sizes})
-        for name in ("inner_lr", "learning_rate", "mask_learning_rate"):
-            rate = getattr(self, name)
-            if not (rate > 0 and math.isfinite(rate)):
-                raise ValueError(f"{name} must be above 0, got {rate}")
+        rates = ("inner_lr", "learning_rate", "mask_learning_rate")
+        check_rates(**{name: getattr(self, name) for name in rates})
+        check_flag("rotations", self.rotations)
+        check_flag("first_order", self.first_order)
+        if self.vmapped is not None:
+            check_flag("vmapped", self.vmapped)
+        check_count("seed", self.seed, least=0)
+        check_mask_kwargs(self.mask_kwargs)
+        if isinstance(self.test_on, str):
+            raise TypeError(f"test_on must be a tuple of names, got {self.test_on!r}")
         for name, known in (
             ("batch_norm", ("transductive", "support")),
             ("optimizer", ("adam", "sgd")),

@@ -68,7 +68,7 @@ class Conv4(nn.Module):
         channels_last: bool = False,
     ) -> None:
         super().__init__()
-        check_sizes(num_ways=num_ways, width=width, in_channels=in_channels)
+        check_sizes(num_ways=num_ways, width=width, in_channels=in_channels, image_size=image_size)
         if image_size < 2**BLOCKS:
             raise ValueError(f"image_size must be at least {2**BLOCKS}, got {image_size}")
         self.channels_last = channels_last

@@ -106,9 +106,12 @@ class FewShotLearner:
             The mean ``loss`` and ``accuracy`` of the queries, after adaptation.
 
         Raises:
+            ValueError: there are no episodes.
             FloatingPointError: an inner loop, or the loss after it, is no longer finite; nothing
                 was learned from these episodes.
         """
+        if not episodes:
+            raise ValueError("episodes must hold at least one, got none")
         for optimizer in self.optimizers.values():
             optimizer.zero_grad()
         loss, accuracy = 0.0, 0.0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...memory.contract import check_sizes
+from ...envs.arguments import check_count, check_flag, check_nonnegative, check_probability
+from ...memory.contract import check_rates, check_sizes
+from ...memory.initial_masks import check_mask_kwargs
 from ..few_shot.methods import Method
 from ..worlds import MAX_ENVS, MAX_SEEDS
 
@@ -93,16 +94,15 @@ class OnlineConfig:
         sizes = ("num_envs", "width", "adapt_every", "updates", "test_worlds", "checkpoint_every")
         check_sizes(**{name: getattr(self, name) for name in sizes})
         above = ("inner_lr", "learning_rate", "mask_learning_rate", "reward_scale", "max_grad_norm")
-        for name in above:
-            if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        check_rates(**{name: getattr(self, name) for name in above})
         for name in ("vf_coef", "ent_coef", "inner_ent_coef"):
-            if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+            check_nonnegative(name, getattr(self, name))
         for name in ("gamma", "inner_gamma"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
+            check_probability(name, getattr(self, name))
+        check_flag("first_order", self.first_order)
+        check_mask_kwargs(self.mask_kwargs)
+        check_count("seed", self.seed, least=0)
         if self.num_envs > MAX_ENVS:
             raise ValueError(f"num_envs must be at most {MAX_ENVS:,}, got {self.num_envs}")
-        if not 0 <= self.seed < MAX_SEEDS:
+        if self.seed >= MAX_SEEDS:
             raise ValueError(f"seed must be from 0 to {MAX_SEEDS - 1:,}, got {self.seed}")

@@ -314,6 +314,11 @@ def test_a_nan_stops_training_with_its_place(glyphs: ImageSet) -> None:
         ({"batch_norm": "query"}, ValueError, "batch_norm must be one of transductive, support"),
         ({"optimizer": "lion"}, ValueError, "optimizer must be one of adam, sgd"),
         ({"mask_kwargs": {"sparsity": 2}}, ValueError, "sparsity must be from 0 to 1"),
+        ({"inner_lr": True}, TypeError, "inner_lr must be a number, got True"),
+        ({"first_order": "no"}, TypeError, "first_order must be True or False, got 'no'"),
+        ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
+        ({"mask_kwargs": {"inner_lr": 1}}, ValueError, "mask_kwargs must be some of .* 'inner_lr'"),
+        ({"test_on": "mnist"}, TypeError, "test_on must be a tuple of names, got 'mnist'"),
         ({"test_on": ("elephants",)}, ValueError, "images must be one of"),
         ({"test_on": ("colour",)}, ValueError, r"\(channels, pixels\) \(1, 28\) .* has \(3, 28\)"),
     ],
@@ -371,3 +376,8 @@ def test_episodes_are_those_of_the_stream(glyphs: ImageSet) -> None:
     assert np.array_equal(ours.images, theirs.images)
     held_out = config.test_stream(glyphs).next_batch()
     assert not np.array_equal(held_out.images, theirs.images)
+
+
+def test_an_update_needs_an_episode() -> None:
+    with pytest.raises(ValueError, match="episodes must hold at least one, got none"):
+        FewShotLearner(small()).update([])

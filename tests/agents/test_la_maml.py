@@ -215,6 +215,7 @@ def test_divergence_names_the_tensor() -> None:
         ({"parts": 0}, "parts must be at least 1, got 0"),
         ({"memory": 0}, "memory must be at least 1, got 0"),
         ({"mask_optimizer": "lion"}, "mask_optimizer must be sgd or adam, got 'lion'"),
+        ({"mask_kwargs": {"tensors": []}}, "mask_kwargs must be some of .* got 'tensors'"),
         ({"method": "elephant"}, "method must be one of er, c_maml, sync, la_maml"),
     ],
 )

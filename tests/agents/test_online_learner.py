@@ -286,8 +286,8 @@ def test_steps_of_policy_gradient_find_the_better_arm():
         ({"method": "elephant"}, ValueError, "method must be one of sparse, relu, dense"),
         ({"inner_lr": 0.0}, ValueError, r"inner_lr must be above 0, got 0\.0"),
         ({"adapt_every": 0}, ValueError, "adapt_every must be at least 1, got 0"),
-        ({"inner_gamma": 1.5}, ValueError, r"inner_gamma must be between 0 and 1, got 1\.5"),
-        ({"ent_coef": -1.0}, ValueError, "ent_coef must not be negative"),
+        ({"inner_gamma": 1.5}, ValueError, "inner_gamma must be a probability"),
+        ({"ent_coef": -1.0}, ValueError, "ent_coef must be at least 0"),
         ({"hidden": (4,)}, ValueError, r"hidden must be from 0 to 3, got \(4,\)"),
         ({"mask_kwargs": {"sparsity": 2}}, ValueError, "sparsity must be from 0 to 1"),
         (
@@ -295,7 +295,14 @@ def test_steps_of_policy_gradient_find_the_better_arm():
             ValueError,
             r"env must have actions Discrete\(A\), got Box",
         ),
-        ({"seed": -1}, ValueError, "seed must be from 0"),
+        ({"seed": -1}, ValueError, "seed must be at least 0"),
+        ({"inner_lr": True}, TypeError, "inner_lr must be a number, got True"),
+        ({"first_order": "no"}, TypeError, "first_order must be True or False, got 'no'"),
+        (
+            {"mask_kwargs": {"kind": "relu"}},
+            ValueError,
+            "mask_kwargs must be some of .* got 'kind'",
+        ),
     ],
 )
 def test_bad_input_is_found_before_anything_is_written(tmp_path, changes, error, message):

@@ -292,6 +292,12 @@ def test_bad_settings(method: str, settings: dict[str, Any], message: str) -> No
         make(method, **settings)
 
 
+@pytest.mark.parametrize("name", ["learning_rate", "first_order", "prolonged", "pretrain_updates"])
+def test_settings_of_another_type(name: str) -> None:
+    with pytest.raises(TypeError, match=f"{name} must be .*, got 'no'"):
+        conv("c_maml", **{name: "no"})
+
+
 def test_states_of_other_learners() -> None:
     with pytest.raises(ValueError, match="state must be that of"):
         conv("c_maml").load_state_dict(conv("maml").state_dict())

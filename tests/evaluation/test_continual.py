@@ -70,3 +70,9 @@ def test_the_summary_has_all_of_them() -> None:
     alone = summarize_continual([[0.5]])
     assert alone["retained_accuracy"] == 0.5 and np.isnan(alone["forgetting"])
     assert "forward_transfer" not in alone
+
+
+def test_untrained_accuracies_of_another_number_of_tasks():
+    with pytest.raises(ValueError, match=r"untrained must be one number, or have shape \(3,\)"):
+        forward_transfer(np.eye(3), [0.1, 0.1])
+    assert forward_transfer(np.ones((5, 3, 3)), [0.1, 0.2, 0.4]) == pytest.approx(0.7)

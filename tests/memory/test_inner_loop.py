@@ -208,7 +208,7 @@ def test_one_number_for_all_and_inner_rates_of_zero():
     assert all(torch.equal(one[name], other[name]) for name in theta)
     with pytest.raises(ValueError, match=r"step_sizes must be above 0, got 0\.0"):
         inner_loop(loss, theta, 0.0, *task(0), steps=2)
-    with pytest.raises(ValueError, match="inner_lr must be above 0: by 0 nothing is learned"):
+    with pytest.raises(ValueError, match=r"inner_lr must be above 0, got 0\.0"):
         UpdateMask(net, inner_lr=0.0)
     with pytest.raises(ValueError, match=r"step_sizes: 'tail' is not one of conv\.weight"):
         inner_step(loss, theta, {"tail": torch.ones(1)}, *task(0))
@@ -243,6 +243,23 @@ def test_a_nan_is_named_with_its_step_and_tensor(vmapped):
         inner_loop(loss, bad, 0.1, x, steps=2, vmapped=vmapped)
 
 
+def test_losses_and_step_sizes_that_are_none():
+    net, _, loss = make("dense")
+    theta = dict(net.named_parameters())
+    for own in (lambda p, x, y: net(x).square().mean(), lambda p, x, y: x.square().mean()):
+        with pytest.raises(ValueError, match="loss must be a function of the parameters"):
+            inner_step(own, theta, 0.1, *task(0))
+    with pytest.raises(ValueError, match=r"loss must return one number, as a tensor, got \(3,\)"):
+        inner_step(lambda p, x, y: p["head.bias"], theta, 0.1, *task(0))
+    for sizes in (True, "0.1", None):
+        with pytest.raises(TypeError, match=f"step_sizes must be a number, got {sizes!r}"):
+            inner_step(loss, theta, sizes, *task(0))
+    with pytest.raises(TypeError, match=r"step_sizes must have a tensor for 'head\.bias'"):
+        inner_step(loss, theta, {"head.bias": 0.1}, *task(0))
+    with pytest.raises(ValueError, match="step_sizes must have at least one tensor"):
+        inner_step(loss, theta, {}, *task(0))
+
+
 class Counting(nn.Linear):
     """Writes to a buffer."""
 
@@ -270,8 +287,38 @@ def test_modules_that_are_no_functions():
     with pytest.raises(ValueError, match="'weight' is lazy, run it once first"):
         functional(nn.LazyLinear(3))
     counting = Counting()
+    theta, x = dict(counting.named_parameters()), torch.ones(1, 2)
+
+    def again(module, x):
+        module.calls = module.calls + 1
+
+    def clip(module, x):
+        with torch.no_grad():
+            module.weight.clamp_(max=1)
+
+    class Hooked(nn.Linear):
+        def __init__(self, write):
+            super().__init__(2, 2)
+            self.register_buffer("calls", torch.zeros(()))
+            self.write = write
+
+        def forward(self, x):
+            self.write(self, x)
+            return super().forward(x)
+
     with pytest.raises(RuntimeError, match="its forward pass wrote to buffer 'calls'"):
-        functional(counting)(dict(counting.named_parameters()), torch.ones(1, 2))
+        functional(counting)(theta, x)
+    for write, what in (
+        (again, "buffer 'calls'"),
+        (clip, "parameter 'weight'"),
+        (lambda module, x: x.mul_(2), "an input"),
+    ):
+        with pytest.raises(RuntimeError, match=f"its forward pass wrote to {what}"):
+            functional(Hooked(write))(theta, x)
+    with pytest.raises(ValueError, match="parameters: 'wieght' is not one of the module's"):
+        functional(nn.Linear(2, 2))({"wieght": theta["weight"]}, x)
+    with torch.inference_mode():
+        assert functional(nn.Linear(2, 2))(theta, torch.ones(1, 2)).shape == (1, 2)
 
 
 def test_the_module_stays_as_it_is():

@@ -178,24 +178,34 @@ def test_states_of_other_masks():
         mask.load_state_dict(UpdateMask(network(7)).state_dict())
     with pytest.raises(ValueError, match=r"same architecture: '3.weight' is missing there"):
         mask.load_state_dict(UpdateMask(network(6)[:3]).state_dict())
-    with pytest.raises(ValueError, match=r"of the same kind .*'0.weight' is missing there"):
+    with pytest.raises(ValueError, match="same kind, 'sparse', got 'relu'"):
         mask.load_state_dict(UpdateMask(network(6), "relu").state_dict())
+    with pytest.raises(ValueError, match="same kind, 'relu', got 'per_parameter'"):
+        state = UpdateMask(network(6), "per_parameter").state_dict()  # tensors of the same shapes
+        UpdateMask(network(6), "relu").load_state_dict(state)
+    earlier = {k: v for k, v in kept.items() if k != "kind_number"}
+    UpdateMask(network(6)).load_state_dict(earlier)
     assert all(torch.equal(v, kept[k]) for k, v in mask.state_dict().items())
     with pytest.raises(ValueError, match=r"module must have '0.weight' of shape \(6, 2, 3, 3\)"):
         mask.attach(torch.optim.SGD(network(7).parameters()), network(7))
+    with pytest.raises(ValueError, match="optimizer must be over parameters of module"):
+        mask.attach(torch.optim.SGD(network(6).parameters()), network(6))
+    with pytest.raises(ValueError, match=r"before must have a copy of '0\.bias'"):
+        mask.apply(network(6), {})
     with pytest.raises(ValueError, match=r"the mask's tensor '3\.weight', which is missing"):
         mask.apply(network(6)[:3], {})
 
 
 BAD = [
     ({"kind": "elephant"}, "kind must be one of sparse, relu, dense, per_parameter, generated"),
-    ({"inner_lr": -0.1}, r"inner_lr must be above 0: by 0 nothing is learned, got -0\.1"),
+    ({"inner_lr": -0.1}, r"inner_lr must be above 0, got -0\.1"),
     ({"inner_lr": float("nan")}, "inner_lr must be above 0"),
     ({"sparsity": 1.5}, r"sparsity must be from 0 to 1, got 1\.5 for '0.weight'"),
     ({"sparsity": {"0.weight": 0.5}}, "sparsity must name every tensor .* '0.bias' is missing"),
     ({"tensors": ["5.weight"]}, "tensors: '5.weight' is not one of 0.weight, 0.bias"),
     ({"tensors": []}, "tensors must name at least one parameter"),
     ({"logit_scale": 0.0}, "logit_scale must be above 0"),
+    ({"logit_scale": float("inf")}, "logit_scale must be above 0"),
     ({"kind": "generated", "noise_size": 0}, "noise_size must be at least 1, got 0"),
 ]
 
@@ -204,6 +214,13 @@ BAD = [
 def test_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         UpdateMask(network(), **options)
+
+
+@pytest.mark.parametrize("value", [True, "0.1", None])
+@pytest.mark.parametrize("name", ["inner_lr", "sparsity"])
+def test_arguments_of_another_type(name, value):
+    with pytest.raises(TypeError, match=f"{name} must be a number, got {value!r}"):
+        UpdateMask(network(), **{name: value})
 
 
 def test_noise_of_another_shape():
