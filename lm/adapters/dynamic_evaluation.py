@@ -78,10 +78,12 @@ class DynamicEvaluation(WeightRule):
 
     def write(self, prediction: Softmax, targets: Tensor) -> None:
         """See :class:`WeightRule`."""
-        assert prediction.losses is not None
         kept = targets != IGNORED
         if not kept.any():
             return
+        if prediction.losses is None:  # what revises written-out distributions asks for none
+            prediction.log_prob(targets.masked_fill(~kept, 0))
+        assert prediction.losses is not None
         with torch.enable_grad():
             loss = prediction.losses[kept].sum() / self.length
             gradients = torch.autograd.grad(loss, self._parameters, allow_unused=True)
