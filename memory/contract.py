@@ -236,7 +236,7 @@ def _check_part(name: str, part: State, like: State, batch_size: int, dtype: tor
 def check_sizes(**sizes: int) -> None:
     """Raise an error that names the first size that is not an integer of at least 1."""
     for name, size in sizes.items():
-        if not isinstance(size, Integral):
+        if isinstance(size, bool) or not isinstance(size, Integral):
             raise TypeError(f"{name} must be an integer, got {size!r}")
         if size < 1:
             raise ValueError(f"{name} must be at least 1, got {size}")
