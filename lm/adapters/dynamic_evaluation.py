@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from itertools import islice
 
@@ -120,7 +121,7 @@ def gradient_statistics(
     Returns:
         By parameter name.
     """
-    model.eval()
+    model = copy.deepcopy(model).eval().requires_grad_()  # also what was frozen in training
     named = dict(model.named_parameters())
     squares = {name: torch.zeros_like(parameter) for name, parameter in named.items()}
     state: State = None

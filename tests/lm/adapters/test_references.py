@@ -225,6 +225,17 @@ def test_gradient_statistics(make_model: Models, train: TokenSplit) -> None:
         gradient_statistics(model, [], num_batches=2)
 
 
+def test_gradient_statistics_of_a_frozen_model(make_model: Models, train: TokenSplit) -> None:
+    model = make_model("lstm")
+    found = []
+    for trained in (True, False):
+        model.requires_grad_(trained)
+        lanes = Lanes(train, 2, 5, order="given", epochs=1)
+        found.append(gradient_statistics(model, lanes, num_batches=3))
+        assert all(p.requires_grad == trained for p in model.parameters())
+    torch.testing.assert_close(*found)
+
+
 @pytest.mark.parametrize("length", [1, 4])
 def test_hebbian_rows(length: int, make_model: Models, stream: Streams) -> None:
     model, batches = make_model("lstm"), stream(1, 16, length, starts=False)
