@@ -67,6 +67,8 @@ def commit(adapter: Adapter, segment: Segment, targets: Tensor, checked: Positio
     known = targets != IGNORED
     labels = targets.masked_fill(~known, 0)
     scores = prediction.log_prob(labels).detach()
+    if scores.isnan().any():
+        raise FloatingPointError(f"{adapter.describe()} diverged: its predictions are NaN")
     _check_scores(adapter, distributions, labels[rows, columns], scores[rows, columns])
     adapter.update(targets)
     return scores.masked_fill(~known, 0.0)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from dataclasses import dataclass, fields
+from numbers import Real
+from typing import Any, ClassVar, TypeAlias
+
+from ...memory.contract import check_sizes
 
 Grid: TypeAlias = Mapping[str, tuple[float, ...]]
 
@@ -162,3 +165,24 @@ def split_name(name: str) -> list[str]:
     if {"dynamic", "dynamic_rms"} <= set(parts):
         raise ValueError(f"adapter {name!r} must have one of dynamic and dynamic_rms")
     return [part for part in PARTS if part in parts]
+
+
+def make_config(part: str, settings: Mapping[str, Any]) -> PartConfig:
+    """Settings of a part, those that are not given by default.
+
+    Raises:
+        TypeError: One has the wrong type.
+        ValueError: One is unknown, or a number of something below 1 (below 0 for ``forget_every``).
+    """
+    if not isinstance(settings, Mapping):
+        raise TypeError(f"settings of {part} must be a mapping of names to values, got {settings}")
+    known = {field.name: field.default for field in fields(PARTS[part])}
+    for name, value in settings.items():
+        if name not in known:
+            raise ValueError(f"{part} has no setting {name!r}: it has {', '.join(known) or 'none'}")
+        if isinstance(known[name], float):
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise TypeError(f"{part}.{name} must be a number, got {value!r}")
+        elif value != known[name] or isinstance(value, bool):
+            check_sizes(**{f"{part}.{name}": value})
+    return PARTS[part](**settings)

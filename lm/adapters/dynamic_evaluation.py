@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from itertools import islice
 
@@ -78,10 +79,12 @@ class DynamicEvaluation(WeightRule):
 
     def write(self, prediction: Softmax, targets: Tensor) -> None:
         """See :class:`WeightRule`."""
-        assert prediction.losses is not None
         kept = targets != IGNORED
         if not kept.any():
             return
+        if prediction.losses is None:  # what revises written-out distributions asks for none
+            prediction.log_prob(targets.masked_fill(~kept, 0))
+        assert prediction.losses is not None
         with torch.enable_grad():
             loss = prediction.losses[kept].sum() / self.length
             gradients = torch.autograd.grad(loss, self._parameters, allow_unused=True)
@@ -118,7 +121,7 @@ def gradient_statistics(
     Returns:
         By parameter name.
     """
-    model.eval()
+    model = copy.deepcopy(model).eval().requires_grad_()  # also what was frozen in training
     named = dict(model.named_parameters())
     squares = {name: torch.zeros_like(parameter) for name, parameter in named.items()}
     state: State = None

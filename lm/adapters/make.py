@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,6 @@ from ..corpora import Lanes, TokenSplit
 from ..losses import AdaptiveSoftmax
 from ..models import FastBlockLanguageModel, LanguageModel
 from .config import (
-    PARTS,
     CacheConfig,
     DynamicConfig,
     DynamicRmsConfig,
@@ -25,6 +24,7 @@ from .config import (
     MbpaConfig,
     PartConfig,
     SlidingConfig,
+    make_config,
     split_name,
 )
 from .dynamic_evaluation import DynamicEvaluation, gradient_statistics
@@ -74,42 +74,59 @@ class AdapterMaker:
             settings: Settings by part, as ``{"cache": {"theta": 0.1}}``; defaults otherwise.
 
         Raises:
+            TypeError: A setting has the wrong type.
             ValueError: The name is unknown, or a setting out of range.
         """
-        configs = self.check(name, settings)
+        configs = self._configs(name, settings)
+        fast = "fwl" in configs
+        return self._assemble(
+            name,
+            configs,
+            lambda num_batches: self._gradient_statistics(num_batches, fast),
+            lambda max_keys: self._datastore(max_keys, fast),
+        )
+
+    def check(self, name: str, settings: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """Raise the errors of :meth:`make`, without reading any training data."""
+        few = Datastore(torch.zeros(1, self.model.hidden_size), torch.zeros(1, dtype=torch.int64))
+        self._assemble(name, self._configs(name, settings), lambda _: None, lambda _: few)
+
+    def _assemble(
+        self,
+        name: str,
+        configs: dict[str, PartConfig],
+        statistics: Callable[[int], dict[str, Tensor] | None],
+        datastore: Callable[[int], Datastore],
+    ) -> NamedReader:
+        """The reader, with what is taken from so many batches or words of training data."""
         block, sliding = configs.get("fwl"), configs.get("sliding")
-        fast = isinstance(block, FwlConfig)
-        rules = [rule for c in configs.values() if (rule := self._rule(c, fast)) is not None]
-        memories = [m for c in configs.values() if (m := self._memory(c, fast)) is not None]
+        rules = [rule for c in configs.values() if (rule := self._rule(c, statistics)) is not None]
+        memories = [m for c in configs.values() if (m := self._memory(c, datastore)) is not None]
         return NamedReader(
             name,
             configs,
             self.model,
             rules=rules,
             memories=memories,
-            fast_block=fast,
+            fast_block=block is not None,
             forget_every=block.forget_every if isinstance(block, FwlConfig) else 0,
             context=sliding.context if isinstance(sliding, SlidingConfig) else None,
             tail_shares=self._tail_shares,
         )
 
-    def check(
-        self, name: str, settings: Mapping[str, Mapping[str, Any]] | None = None
+    def _configs(
+        self, name: str, settings: Mapping[str, Mapping[str, Any]] | None
     ) -> dict[str, PartConfig]:
-        """The settings of an adapter's parts, or the errors of :meth:`make` that cost nothing."""
-        configs: dict[str, PartConfig] = {}
-        for part in split_name(name):
-            given = dict((settings or {}).get(part, {}))
-            unknown = sorted(given.keys() - PARTS[part].__dataclass_fields__.keys())
-            if unknown:
-                fields = ", ".join(PARTS[part].__dataclass_fields__) or "none"
-                raise ValueError(f"{part} has no setting {unknown[0]!r}: it has {fields}")
-            configs[part] = PARTS[part](**given)
+        """The settings of an adapter's parts."""
+        given = settings or {}
+        configs = {part: make_config(part, given.get(part, {})) for part in split_name(name)}
         if "fwl" in configs and not isinstance(self.model, FastBlockLanguageModel):
             raise ValueError("fwl needs a model that was trained with an adaptive block")
         return configs
 
-    def _rule(self, config: PartConfig, fast: bool) -> WeightRule | None:
+    def _rule(
+        self, config: PartConfig, statistics: Callable[[int], dict[str, Tensor] | None]
+    ) -> WeightRule | None:
         if isinstance(config, DynamicConfig):
             return DynamicEvaluation(config.lr, self.length)
         if isinstance(config, DynamicRmsConfig):
@@ -118,19 +135,21 @@ class AdapterMaker:
                 self.length,
                 decay=config.decay,
                 epsilon=config.epsilon,
-                statistics=self._gradient_statistics(config.statistics_batches, fast),
+                statistics=statistics(config.statistics_batches),
             )
         if isinstance(config, HebbianAdapterConfig):
             return HebbianRows(self.counts, config.gamma, config.T)
         return None
 
-    def _memory(self, config: PartConfig, fast: bool) -> StreamMemory | None:
+    def _memory(
+        self, config: PartConfig, datastore: Callable[[int], Datastore]
+    ) -> StreamMemory | None:
         if isinstance(config, CacheConfig):
             return NeuralCache(config.window, config.theta, config.weight)
         if isinstance(config, MbpaConfig):
             return LocalAdaptation(config.window, config.k, config.steps, config.lr, config.pull)
         if isinstance(config, KnnConfig):
-            store = self._datastore(config.max_keys, fast)
+            store = datastore(config.max_keys)
             return NearestNeighbours(store, config.k, config.temperature, config.weight)
         return None
 

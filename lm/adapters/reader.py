@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...memory import State, detach
+from ...memory.contract import check_sizes
 from ..models import FastBlockLanguageModel, LanguageModel, model_flops
 from .contract import Adapter, Segment
 from .memory import StreamMemory, WeightRule
@@ -32,7 +33,9 @@ class Reader(Adapter):
         tail_shares: For :meth:`flops_per_token`: see :func:`~driftwise.lm.models.flops_per_token`.
 
     Raises:
-        ValueError: ``fast_block`` for a model without one, or a context below 1.
+        TypeError: A number is not an integer.
+        ValueError: ``fast_block`` for a model without one, ``forget_every`` below 0, a context
+            below 1 or beyond what the model reads at once.
     """
 
     def __init__(
@@ -48,10 +51,15 @@ class Reader(Adapter):
     ) -> None:
         if fast_block and not isinstance(model, FastBlockLanguageModel):
             raise ValueError("fast_block must be False for a model that was trained without one")
-        if forget_every < 0:
-            raise ValueError(f"forget_every must be at least 0, got {forget_every}")
-        if context is not None and context < 1:
-            raise ValueError(f"context must be at least 1, got {context}")
+        if forget_every:
+            check_sizes(forget_every=forget_every)
+        if context is not None:
+            check_sizes(context=context)
+            if model.max_length is not None and context > model.max_length:
+                raise ValueError(
+                    f"context must be at most {model.max_length}, the longest sequence that the "
+                    f"model reads at once (max_length), got {context}"
+                )
         self.vocab_size = model.vocab_size
         self.model = copy.deepcopy(model) if rules else model
         self.rules, self.memories, self.fast_block = list(rules), list(memories), fast_block

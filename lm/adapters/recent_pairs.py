@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ...memory.contract import check_sizes
 from ..corpora import IGNORED
 from .contract import Segment
 
@@ -37,8 +38,7 @@ class RecentPairs:
     """
 
     def __init__(self, window: int) -> None:
-        if window < 1:
-            raise ValueError(f"window must be at least 1, got {window}")
+        check_sizes(window=window)
         self.window = window
 
     def begin(self, batch_size: int) -> None:

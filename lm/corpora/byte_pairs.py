@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...memory.contract import check_sizes
+
 
 class BytePairs:
     """Byte pairs; a :class:`~.tokenizer.Tokenizer`.
@@ -37,6 +39,7 @@ class BytePairs:
         """
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+        check_sizes(vocab_size=vocab_size)
         if vocab_size < 257:
             raise ValueError(f"vocab_size must be at least 257, got {vocab_size}")
         tokenizer = Tokenizer(models.BPE())

@@ -20,7 +20,7 @@ from .text_files import BROKEN, decode, open_file, plain_name, read_text
 PIECE = 1 << 16  # characters, about
 
 # As in WikiText, where sections are "= = Title = =", alone between blank lines.
-TITLE = re.compile(r" ?= (?!=)(.+)(?<!=) = ?\n")
+TITLE = re.compile(r" ?= (?!=)(.+)(?<!=) = ?\r?\n")
 
 
 class Document(NamedTuple):
@@ -137,6 +137,7 @@ def _records(path: Path) -> Iterator[Piece]:
                     text = record["text"]
                     if not isinstance(text, str):
                         raise TypeError
+                    text.encode()  # half of a surrogate pair is no text
                 except (ValueError, KeyError, TypeError):
                     raise ValueError(
                         f"{path} must have a JSON object with a text on every line, line {number} "
@@ -155,7 +156,8 @@ def record_piece(record: dict[str, Any], text: str, number: int) -> Piece:
     if "date" in record:
         key = int(re.sub(r"\D", "", str(record["date"]))[:8] or number)
     else:
-        key = next((record[k] for k in ("year", "id") if isinstance(record.get(k), int)), number)
+        keys = (record.get(name) for name in ("year", "id"))
+        key = next((k for k in keys if isinstance(k, int) and abs(k) < 2**63), number)
     return Piece(text, Document(title, key))
 
 

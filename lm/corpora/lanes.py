@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...memory.contract import check_sizes
 from .token_split import TokenSplit
 
 IGNORED = -100  # the target where a lane has ended; torch's cross_entropy ignores it, too
@@ -68,6 +69,7 @@ class Lanes:
         world_size: Number of processes, which divides ``batch_size``.
 
     Raises:
+        TypeError: A number is not an integer.
         ValueError: An argument is out of range, or there are more lanes than tokens (documents,
             for whole ones).
     """
@@ -87,11 +89,11 @@ class Lanes:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        if batch_size < 1 or length < 1 or world_size < 1:
-            raise ValueError(
-                "batch_size, length and world_size must be at least 1, got "
-                f"{batch_size}, {length} and {world_size}"
-            )
+        check_sizes(batch_size=batch_size, length=length, world_size=world_size)
+        if epochs is not None:
+            check_sizes(epochs=epochs)
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise ValueError(f"seed must be an integer of at least 0, got {seed!r}")
         if order not in get_args(Order):
             raise ValueError(f"order must be one of {get_args(Order)}, got {order!r}")
         if batch_size % world_size or not 0 <= rank < world_size:
@@ -207,8 +209,15 @@ class Lanes:
         Raises:
             ValueError: The position is that of other lanes; the message says in what they differ.
         """
+        wanted = {"epoch", "step", *self._settings()}
+        if missing := sorted(wanted - state.keys()):
+            raise ValueError(f"state must be what state_dict() gave, it has no {missing[0]!r}")
         for name, value in self._settings().items():
             if state[name] != value:
                 raise ValueError(f"{name} must be {state[name]}, as when saved, got {value}")
         self.epoch, self.step = state["epoch"], state["step"]
         self._lay_out()
+        if not 0 <= self.step <= self.steps_per_epoch:
+            raise ValueError(
+                f"step must be from 0 to the {self.steps_per_epoch} of an epoch, got {self.step}"
+            )

@@ -52,6 +52,7 @@ def open_corpus(
         progress: Whether to show a bar while they are made.
 
     Raises:
+        TypeError: An argument has the wrong type.
         ValueError: The name is unknown, or a file is empty, broken or not UTF-8.
         FileNotFoundError: The data is not there; the message says how to get it.
         ImportError: A data set of Hugging Face without the extra ``hf``.
@@ -65,6 +66,8 @@ def open_corpus(
         if vocab_size is not None or min_count is not None:
             raise ValueError("vocab_size and min_count must be None with a tokenizer of your own")
         given = _load(tokenizer) if isinstance(tokenizer, str | os.PathLike) else tokenizer
+        if not hasattr(given, "to_plain"):
+            raise TypeError(f"tokenizer must be a name, a file or a tokenizer, got {given!r}")
         settings = {"tokenizer": fingerprint(given)}
 
         def make(texts: Iterator[str]) -> Tokenizer:

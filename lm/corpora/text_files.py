@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import lzma
 import tarfile
@@ -82,6 +83,8 @@ def open_file(path: Path) -> IO[bytes]:
 def read_text(path: Path) -> Iterator[str]:
     """Text of a file in blocks that end with a line (or, within a huge line, with a blank).
 
+    A byte-order mark at its beginning is left out.
+
     Raises:
         ValueError: The file is empty, broken, or not UTF-8; the message names it, and the offset of
             the first bad byte of the unpacked file.
@@ -94,20 +97,25 @@ def decode(file: IO[bytes], name: str) -> Iterator[str]:
     """As :func:`read_text`, from an open file that is called ``name`` in errors."""
     offset, rest = 0, b""
     try:
-        while block := file.read(BLOCK):
-            rest += block
+        rest = file.read(BLOCK)
+        if rest.startswith(codecs.BOM_UTF8):  # a mark of some editors, and no text
+            offset, rest = len(codecs.BOM_UTF8), rest.removeprefix(codecs.BOM_UTF8)
+        if not rest:
+            raise ValueError(f"{name} is empty")
+        block = rest
+        while block:
             cut = rest.rfind(b"\n") + 1
             if not cut and len(rest) > LONGEST_LINE:
                 cut = rest.rfind(b" ") + 1
             if cut:
                 yield _decode(rest[:cut], offset, name)
                 offset, rest = offset + cut, rest[cut:]
+            block = file.read(BLOCK)
+            rest += block
     except BROKEN as error:
         raise ValueError(f"{name} is broken: {error}") from None
     if rest:
         yield _decode(rest, offset, name)
-    elif not offset:
-        raise ValueError(f"{name} is empty")
 
 
 def _decode(block: bytes, offset: int, name: str) -> str:

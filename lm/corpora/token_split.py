@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...memory.contract import check_sizes
+
 IntArray = NDArray[np.int64]
 
 
@@ -84,8 +86,7 @@ class TokenSplit:
         Raises:
             ValueError: ``num_tokens`` is below 1.
         """
-        if num_tokens < 1:
-            raise ValueError(f"num_tokens must be at least 1, got {num_tokens}")
+        check_sizes(num_tokens=num_tokens)
         documents, end = self.documents, min(num_tokens, len(self))
         count = int(np.searchsorted(documents.offsets, end))
         offsets = np.append(documents.offsets[:count], end)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ...memory.contract import check_sizes
 from .tokenizer import EOS, UNK
 
 Style = Literal["blanks", "punctuation"]
@@ -84,10 +85,11 @@ class Words:
             vocab_size: Size of the vocabulary at most, ``<eos>`` and ``<unk>`` counted; None for
                 no limit.
         """
-        if min_count < 1:
-            raise ValueError(f"min_count must be at least 1, got {min_count}")
-        if vocab_size is not None and vocab_size < 3:
-            raise ValueError(f"vocab_size must be at least 3, got {vocab_size}")
+        check_sizes(min_count=min_count)
+        if vocab_size is not None:
+            check_sizes(vocab_size=vocab_size)
+            if vocab_size < 3:
+                raise ValueError(f"vocab_size must be at least 3, got {vocab_size}")
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(split_words(text, style))

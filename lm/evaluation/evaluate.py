@@ -14,14 +14,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...memory.contract import check_sizes
 from ...tracking import make_writable_folder, write_bytes, write_json
 from ..adapters import PARTS, AdapterMaker, split_name
+from ..adapters.config import make_config
 from ..corpora import Corpus
 from ..models import LanguageModel
 from .position_figure import plot_positions
 from .report import build_report
 from .stream_evaluator import Reading, StreamEvaluator
 from .tuning import Tuned, tune_adapters
+
+MOVE_WEIGHTS = {"dynamic", "dynamic_rms", "hebbian"}  # parts that read a single lane
 
 
 def evaluate_model(
@@ -63,12 +67,18 @@ def evaluate_model(
         The report (:func:`build_report`), with ``tuning``.
 
     Raises:
+        TypeError: A number is not an integer, or a setting has the wrong type.
         ValueError: A name is unknown, an argument out of range, or an adapter breaks a rule.
     """
-    if tune_tokens < 0 or (max_tokens is not None and max_tokens < 1):
+    sizes = {"num_lanes": num_lanes, "length": length}
+    if tune_tokens < 0:
+        raise ValueError(f"tune_tokens must be at least 0, got {tune_tokens}")
+    optional = {"max_tokens": max_tokens, "tune_tokens": tune_tokens or None}
+    check_sizes(**sizes, **{name: size for name, size in optional.items() if size is not None})
+    if model.max_length is not None and length > model.max_length:
         raise ValueError(
-            "tune_tokens must be at least 0 and max_tokens at least 1, got "
-            f"{tune_tokens} and {max_tokens}"
+            f"length must be at most {model.max_length}, the longest sequence that the model reads "
+            f"at once (max_length), got {length}"
         )
     if len(corpus.tokenizer) != model.vocab_size:
         raise ValueError(
@@ -76,11 +86,18 @@ def evaluate_model(
             f"has {len(corpus.tokenizer)}"
         )
     names = list(dict.fromkeys(adapters))
+    if not names or isinstance(adapters, str):
+        raise ValueError(f"adapters must be one name or more in a sequence, got {adapters!r}")
     for name in names:  # before anything is read
-        split_name(name)
-    for part in settings or {}:
+        if num_lanes > 1 and not MOVE_WEIGHTS.isdisjoint(split_name(name)):
+            raise ValueError(
+                f"num_lanes must be 1 for {name}, which moves the weights that all lanes share, "
+                f"got {num_lanes}"
+            )
+    for part, values in (settings or {}).items():
         if part not in PARTS:
             raise ValueError(f"settings must be of parts {', '.join(PARTS)}, got {part!r}")
+        make_config(part, values)
     device = next(model.parameters()).device
     stream = corpus[split] if max_tokens is None else corpus[split].first(max_tokens)
     maker = AdapterMaker(
@@ -162,6 +179,8 @@ def _tune(
 def fingerprint_of(model: LanguageModel, corpus: Corpus, protocol: str) -> str:
     """A name for weights, a corpus and what is done with them, which no others have."""
     digest = hashlib.sha256(f"{corpus.name} {corpus.fingerprint} {protocol}".encode())
+    for split in corpus.splits.values():
+        digest.update(np.ascontiguousarray(split.ids).tobytes())
     for name, value in model.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

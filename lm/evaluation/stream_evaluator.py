@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from ...memory.contract import check_sizes
 from ..adapters import Adapter
 from ..adapters.checking import check_causality
 from ..adapters.commit import commit, segment_of
@@ -60,6 +61,7 @@ class StreamEvaluator:
         progress: Whether to show a bar.
 
     Raises:
+        TypeError: A number is not an integer.
         ValueError: An argument is out of range.
     """
 
@@ -74,10 +76,7 @@ class StreamEvaluator:
         seed: int = 0,
         progress: bool = True,
     ) -> None:
-        if num_lanes < 1 or length < 1:
-            raise ValueError(
-                f"num_lanes and length must be at least 1, got {num_lanes} and {length}"
-            )
+        check_sizes(num_lanes=num_lanes, length=length)
         # Between documents, lanes can be cut without anybody noticing.
         self._whole = reset_documents and num_lanes > 1 and len(split.documents) > 1
         most = len(split.documents) if self._whole else len(split)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ...memory import HebbianSoftmax
+from ...memory.contract import check_rates, check_sizes
 from .config import HebbianConfig
 from .recompute import recompute
 
@@ -30,6 +31,7 @@ class SoftmaxHead(nn.Module, ABC):
         max_logits: Logits held at once by :meth:`loss`.
 
     Raises:
+        TypeError: A size is not an integer.
         ValueError: A number is out of range.
     """
 
@@ -37,12 +39,9 @@ class SoftmaxHead(nn.Module, ABC):
         self, hidden_size: int, vocab_size: int, *, logit_cap: float | None, max_logits: int
     ) -> None:
         super().__init__()
-        sizes = {"hidden_size": hidden_size, "vocab_size": vocab_size, "max_logits": max_logits}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
-        if logit_cap is not None and not logit_cap > 0:
-            raise ValueError(f"logit_cap must be above 0, got {logit_cap}")
+        check_sizes(hidden_size=hidden_size, vocab_size=vocab_size, max_logits=max_logits)
+        if logit_cap is not None:
+            check_rates(logit_cap=logit_cap)
         self.hidden_size, self.vocab_size = hidden_size, vocab_size
         self.logit_cap, self.max_logits = logit_cap, max_logits
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
+from ...memory.contract import check_sizes
 from ..losses import SoftmaxConfig
 
 Config = TypeVar("Config")
@@ -172,7 +173,7 @@ def _from_dict(kind: type[Config], plain: Mapping[str, Any]) -> Config:
 
 
 def check_config(config: ModelConfig) -> None:
-    """Raise a ``ValueError`` that names a field out of range."""
+    """Raise an error that names a field out of range, or a size that is no integer."""
     for name in (
         "hidden_size",
         "num_layers",
@@ -182,8 +183,8 @@ def check_config(config: ModelConfig) -> None:
         "max_length",
     ):
         size = getattr(config, name, None)
-        if size is not None and size < 1:
-            raise ValueError(f"{name} must be at least 1, got {size}")
+        if size is not None:
+            check_sizes(**{name: size})
     for name, share in dataclasses.asdict(config.dropout).items():
         if not 0 <= share < 1:
             raise ValueError(f"dropout.{name} must be from 0 to below 1, got {share}")

@@ -1,6 +1,9 @@
 """The configuration of the optimisers."""
 
+import math
 from dataclasses import dataclass
+
+from ...memory.contract import check_rates
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,9 @@ class OptimizerConfig:
         if self.matrices not in ("muon", "adamw", "sgd"):
             raise ValueError(f"matrices must be 'muon', 'adamw' or 'sgd', got {self.matrices!r}")
         for name in ("matrix_lr", "table_lr", "vector_lr", "step_size_lr"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        if not self.weight_decay >= 0:
-            raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
+            check_rates(**{name: getattr(self, name)})
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay must be at least 0 and finite, got {self.weight_decay}")
         for name, value in (("momentum", self.momentum), *(("betas", beta) for beta in self.betas)):
             if not 0 <= value < 1:
                 raise ValueError(f"{name} must be from 0 to below 1, got {value}")

@@ -128,8 +128,8 @@ class TrainConfig:
         if self.average_decay is not None and self.average_patience is not None:
             raise ValueError("average_patience must be None with average_decay")
         for name in ("activation_coef", "change_coef"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
         plain = isinstance(self.model, LSTMConfig) and self.model.fast_block is None
         if self.change_coef and not plain:
             raise ValueError("change_coef must be 0 but for an LSTM without an adaptive block")

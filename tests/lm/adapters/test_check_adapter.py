@@ -33,6 +33,7 @@ NAMES = [
     "knn",
     "mbpa",
     "cache+dynamic",
+    "mbpa+dynamic",
     "knn+cache+mbpa",
     "hebbian+cache+dynamic_rms",
 ]

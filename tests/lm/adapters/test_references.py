@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -224,6 +225,17 @@ def test_gradient_statistics(make_model: Models, train: TokenSplit) -> None:
         gradient_statistics(model, [], num_batches=2)
 
 
+def test_gradient_statistics_of_a_frozen_model(make_model: Models, train: TokenSplit) -> None:
+    model = make_model("lstm")
+    found = []
+    for trained in (True, False):
+        model.requires_grad_(trained)
+        lanes = Lanes(train, 2, 5, order="given", epochs=1)
+        found.append(gradient_statistics(model, lanes, num_batches=3))
+        assert all(p.requires_grad == trained for p in model.parameters())
+    torch.testing.assert_close(*found)
+
+
 @pytest.mark.parametrize("length", [1, 4])
 def test_hebbian_rows(length: int, make_model: Models, stream: Streams) -> None:
     model, batches = make_model("lstm"), stream(1, 16, length, starts=False)
@@ -323,6 +335,17 @@ def test_weights_come_back_where_a_document_starts(
         torch.testing.assert_close(twice[:, :16], twice[:, 16:], rtol=0, atol=0)
 
 
+def test_weights_move_by_the_loss_of_the_model_alone(
+    make_maker: Callable[..., AdapterMaker], stream: Streams
+) -> None:
+    maker, batches = make_maker("lstm"), stream(1, 16, 4)
+    settings = {"mbpa": {"lr": 0.0}, "dynamic": {"lr": 0.5}}
+    scores = [
+        scores_of(maker.make(name, settings), batches) for name in ("dynamic", "mbpa+dynamic")
+    ]
+    torch.testing.assert_close(*scores)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -349,6 +372,7 @@ def test_bad_settings(make: Callable[[], object], message: str) -> None:
         ("fwl", {}, "fwl needs a model that was trained with an adaptive block"),
         ("sliding", {"sliding": {"context": 0}}, "context must be at least 1"),
         ("knn", {"knn": {"temperature": 0.0}}, "temperature above 0"),
+        ("knn", {"knn": {"max_keys": 0}}, "knn.max_keys must be at least 1"),
     ],
 )
 def test_bad_names(
@@ -359,6 +383,22 @@ def test_bad_names(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         make_maker("lstm").make(name, settings)
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("cache", "window", True),
+        ("cache", "weight", "much"),
+        ("sliding", "context", 2.5),
+        ("dynamic_rms", "statistics_batches", 1.5),
+    ],
+)
+def test_types_of_settings(
+    part: str, name: str, value: Any, make_maker: Callable[..., AdapterMaker]
+) -> None:
+    with pytest.raises(TypeError, match=f"{part}.{name} must be an? "):
+        make_maker("lstm").check(part, {part: {name: value}})
 
 
 def test_flops(make_maker: Callable[..., AdapterMaker]) -> None:

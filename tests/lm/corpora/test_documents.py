@@ -55,6 +55,8 @@ def test_articles(lines, piece, blocks):
 def test_sections_are_no_titles():
     text = " \n = Valkyria = \n \n Text = x = \n \n = = Plot = = \n \n = not alone = \n x \n"
     assert whole(split_articles([text], "it")) == [("Valkyria", 0, text)]
+    text = text.replace("\n", "\r\n")
+    assert whole(split_articles([text], "it")) == [("Valkyria", 0, text)]
 
 
 def test_a_document_ends_with_a_newline(tmp_path):
@@ -104,6 +106,7 @@ def test_records(tmp_path):
         {"text": "c\n", "date": "2004-02-01T10:00"},
         {"text": "d", "year": 1999},
         {"text": "e", "date": ""},
+        {"text": "f", "id": 2**70},
     ]
     path.write_text("".join(json.dumps(one) + "\n" for one in records) + "\n")
     assert whole(read_documents(path)) == [
@@ -111,12 +114,14 @@ def test_records(tmp_path):
         ("1", 20040201, "c\n"),
         ("2", 1999, "d\n"),
         ("3", 3, "e\n"),
+        ("4", 4, "f\n"),
     ]
     for bad in (
         '{"text": "a"}\n{"title": "b"}',
         '{"text": "a"}\nno json',
         '{"text": "a"}\n[1]',
         '{"text": "a"}\n{"text": 5}',
+        '{"text": "a"}\n{"text": "\\ud800"}',
     ):
         path.write_text(bad)
         with pytest.raises(ValueError, match=r"news\.jsonl must have a JSON obj.*, line 2 is"):

@@ -161,8 +161,10 @@ def test_another_number_of_processes_may_go_on(make_split):
 def test_bad_input(make_split):
     split = make_split([[1, 2, 3], [4]])
     for arguments, message in (
-        ((0, 1, {}), "batch_size, length and world_size must be at least 1, got 0, 1 and 1"),
-        ((1, 0, {}), "batch_size, length and world_size must be at least 1, got 1, 0 and 1"),
+        ((0, 1, {}), "batch_size must be at least 1, got 0"),
+        ((1, 0, {}), "length must be at least 1, got 0"),
+        ((1, 1, {"epochs": 0}), "epochs must be at least 1, got 0"),
+        ((1, 1, {"seed": -1}), "seed must be an integer of at least 0, got -1"),
         ((5, 1, {}), "batch_size must be at most 4, the tokens, got 5"),
         ((3, 1, {"whole_documents": True, "order": "time"}), "at most 2, the documents, got 3"),
         ((1, 1, {"whole_documents": True}), "whole_documents must be False where the order is shu"),
@@ -172,6 +174,9 @@ def test_bad_input(make_split):
     ):
         with pytest.raises(ValueError, match=message):
             Lanes(split, *arguments[:2], **arguments[2])
+    for name, arguments in (("batch_size", (True, 1)), ("length", (1, 2.5))):
+        with pytest.raises(TypeError, match=f"{name} must be an integer"):
+            Lanes(split, *arguments)
     state = Lanes(split, 2, 1).state_dict()
     for other, message in (
         (Lanes(split, 1, 1), "batch_size must be 2, as when saved, got 1"),
@@ -180,3 +185,8 @@ def test_bad_input(make_split):
     ):
         with pytest.raises(ValueError, match=message):
             other.load_state_dict(state)
+    lanes = Lanes(split, 2, 1)
+    with pytest.raises(ValueError, match="step must be from 0 to the 2 of an epoch, got 3"):
+        lanes.load_state_dict({**state, "step": 3})
+    with pytest.raises(ValueError, match=r"state must be what .* it has no 'batch_size'"):
+        lanes.load_state_dict({"epoch": 0, "step": 0})

@@ -66,10 +66,20 @@ def test_invalid_utf8_is_told_by_its_offset(tmp_path, monkeypatch, block):
         list(read_text(tmp_path / "c.txt"))
 
 
+def test_a_byte_order_mark_is_no_text(tmp_path):
+    path = tmp_path / "marked.txt"
+    path.write_bytes(b"\xef\xbb\xbfone\n\xef\xbb\xbftwo\n")
+    assert "".join(read_text(path)) == "one\n\ufefftwo\n"
+    path.write_bytes(b"\xef\xbb\xbfone\n\xff")
+    with pytest.raises(ValueError, match="byte 0xff at offset 7 "):
+        list(read_text(path))
+
+
 def test_empty_and_broken(packed):
     data = (packed / "b.txt.xz").read_bytes()
     for name, content, reason in (
         ("d.txt", b"", "is empty"),
+        ("d.txt", b"\xef\xbb\xbf", "is empty"),
         ("d.txt.xz", lzma.compress(b""), "is empty"),
         ("d.txt.xz", data[:-20], "is broken: Compressed file ended before"),
         ("d.txt.xz", b"hello", "is broken: Input format not supported"),

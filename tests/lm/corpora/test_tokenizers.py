@@ -109,6 +109,8 @@ def test_fingerprints_differ():
 
 
 def test_bad_input(tmp_path):
+    with pytest.raises(TypeError, match=r"min_count must be an integer, got 1\.5"):
+        Words.train(["a"], min_count=1.5)
     with pytest.raises(ValueError, match="min_count must be at least 1, got 0"):
         Words.train(["a"], min_count=0)
     with pytest.raises(ValueError, match="vocab_size must be at least 3, got 2"):

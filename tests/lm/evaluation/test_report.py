@@ -2,6 +2,8 @@
 
 import json
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import torch
 
 from driftwise.envs.schedules import Hazard
 from driftwise.lm.adapters import AdapterMaker
-from driftwise.lm.corpora import Documents, DriftingCorpus, TokenSplit, open_corpus
+from driftwise.lm.corpora import Corpus, Documents, DriftingCorpus, TokenSplit, open_corpus
 from driftwise.lm.evaluation import (
     Reading,
     StreamEvaluator,
@@ -24,7 +26,7 @@ from driftwise.lm.evaluation import (
     tune_adapters,
 )
 from driftwise.lm.evaluation.intervals import unit_edges
-from driftwise.lm.models import LSTMConfig, build_model
+from driftwise.lm.models import LSTMConfig, TransformerConfig, build_model
 
 
 def split_of(documents: list[list[int]], words: list[int] | None = None) -> TokenSplit:
@@ -213,6 +215,11 @@ def test_an_evaluation_goes_on_where_it_stopped(
         model.head.rows.weight.mul_(1.5)
     evaluate_model(model, corpus, ["static"], **options)
     assert seen == ["static", "cache", "cache", "static"]
+    # So is another text, if it is as long as the first one and has the same words.
+    test = replace(corpus.test, ids=corpus.test.ids[::-1])
+    other = Corpus(corpus.name, corpus.tokenizer, {**corpus.splits, "test": test}, corpus.counts)
+    evaluate_model(model, other, ["static"], **options)
+    assert seen == ["static", "cache", "cache", "static", "static"]
 
 
 def test_names_are_checked_before_anything_is_read(
@@ -220,8 +227,25 @@ def test_names_are_checked_before_anything_is_read(
 ) -> None:
     with pytest.raises(ValueError, match="unknown adapter name 'cash'"):
         evaluate_model(model, corpus, ["static", "cash"])
-    with pytest.raises(ValueError, match="tune_tokens must be at least 0"):
+    with pytest.raises(ValueError, match="tune_tokens must be at least 0, got -1"):
         evaluate_model(model, corpus, tune_tokens=-1)
+    with pytest.raises(ValueError, match="adapters must be one name or more in a sequence"):
+        evaluate_model(model, corpus, [])
+    with pytest.raises(ValueError, match="num_lanes must be 1 for cache"):
+        evaluate_model(model, corpus, ["static", "cache+dynamic"], num_lanes=2)
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"cash": {}}, "settings must be of parts static"),
+        ({"knn": {"size": 1}}, "knn has no setting 'size'"),
+        ({"cache": {"weight": 2.0}}, "weight must be from 0 to below 1, got 2.0"),
+    ]
+    for settings, message in wrong:
+        with pytest.raises(ValueError, match=message):
+            evaluate_model(model, corpus, ["static", "cache"], settings=settings)
+    short = build_model(TransformerConfig(1, 8, 2, 3, 16), 22)
+    with pytest.raises(ValueError, match="length must be at most 16, the longest sequence"):
+        evaluate_model(short, corpus, length=17)
+    with pytest.raises(ValueError, match="context must be at most 16, the longest sequence"):
+        evaluate_model(short, corpus, ["static", "sliding"], length=8)
     with pytest.raises(ValueError, match="the vocabulary must be that of the model, 22 ids"):
         evaluate_model(model, DriftingCorpus(num_words=5, num_tokens=(20, 20, 20)))
     with pytest.raises(ValueError, match="fwl needs a model"):

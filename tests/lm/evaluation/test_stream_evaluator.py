@@ -124,8 +124,10 @@ def test_a_cheat_is_refused(
 
 def test_bad_input(model: LanguageModel) -> None:
     split = make_split([40])
-    with pytest.raises(ValueError, match="num_lanes and length must be at least 1"):
+    with pytest.raises(ValueError, match="length must be at least 1, got 0"):
         StreamEvaluator(split, length=0)
+    with pytest.raises(TypeError, match=r"num_lanes must be an integer, got 1\.5"):
+        StreamEvaluator(split, num_lanes=1.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="num_lanes must be at most 40, the tokens"):
         StreamEvaluator(split, num_lanes=41)
     with pytest.raises(ValueError, match="num_lanes must be at most 2, the documents"):

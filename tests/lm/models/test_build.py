@@ -111,6 +111,7 @@ def test_sparse_layers_start_without_effect() -> None:
     ("config", "message"),
     [
         (LSTMConfig(hidden_size=0), "hidden_size must be at least 1, got 0"),
+        (LSTMConfig(softmax=SoftmaxConfig(logit_cap=float("inf"))), "logit_cap must be above 0"),
         (LSTMConfig(num_layers=0), "num_layers must be at least 1, got 0"),
         (LSTMConfig(embedding_size=-1), "embedding_size must be at least 1, got -1"),
         (TransformerConfig(window=0), "window must be at least 1, got 0"),

@@ -151,8 +151,9 @@ def test_schedules_by_hand() -> None:
 def test_bad_input_is_named() -> None:
     for options, message in (
         ({"matrices": "adam"}, "matrices must be 'muon', 'adamw' or 'sgd', got 'adam'"),
+        ({"matrix_lr": float("inf")}, "matrix_lr must be above 0, got inf"),
         ({"table_lr": 0}, "table_lr must be above 0, got 0"),
-        ({"weight_decay": -1}, "weight_decay must be at least 0, got -1"),
+        ({"weight_decay": -1}, "weight_decay must be at least 0 and finite, got -1"),
         ({"betas": (0.9, 1.0)}, "betas must be from 0 to below 1, got 1.0"),
     ):
         with pytest.raises(ValueError, match=message):

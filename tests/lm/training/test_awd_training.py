@@ -203,8 +203,8 @@ def files(folder: Path) -> dict[str, bytes]:
     [
         ({"average_patience": 0}, "average_patience must be at least 1, got 0"),
         ({"average_decay": 0.9}, "average_patience must be None with average_decay"),
-        ({"activation_coef": -1.0}, "activation_coef must be at least 0, got -1.0"),
-        ({"change_coef": float("nan")}, "change_coef must be at least 0, got nan"),
+        ({"activation_coef": -1.0}, "activation_coef must be at least 0 and finite, got -1.0"),
+        ({"change_coef": float("nan")}, "change_coef must be at least 0 and finite, got nan"),
     ],
 )
 def test_bad_input_is_told(changes: dict[str, Any], message: str, train: Train) -> None:
