@@ -57,7 +57,7 @@ class TrainConfig:
     schedule: Literal["trapezoid", "cosine"] = "trapezoid"
     """Learning rates over time: up, constant and down in lines, or up and down a cosine."""
     warmup: int = 100
-    """Steps in which learning rates rise."""
+    """Steps in which learning rates rise; at most half of all, for the sake of short trials."""
     cooldown: float = 0.6
     """trapezoid: share of the steps in which they fall to zero."""
     clip_norm: float | None = 1.0
@@ -150,9 +150,10 @@ class TrainConfig:
 
     def learning_rate_factor(self, step: int) -> float:
         """What learning rates are multiplied by, from 0 to 1, after so many steps."""
+        warmup = min(self.warmup, self.num_steps // 2)
         if self.schedule == "cosine":
-            return cosine(step, self.num_steps, warmup=self.warmup)
-        return trapezoid(step, self.num_steps, warmup=self.warmup, cooldown=self.cooldown)
+            return cosine(step, self.num_steps, warmup=warmup)
+        return trapezoid(step, self.num_steps, warmup=warmup, cooldown=self.cooldown)
 
     @property
     def valid_steps(self) -> int | None:

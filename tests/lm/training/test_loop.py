@@ -50,6 +50,14 @@ def plain_loop(config: TrainConfig, corpus: Corpus) -> tuple[dict[str, Tensor], 
     return model.state_dict(), losses
 
 
+def test_learning_rates_rise_in_half_of_a_short_run_at_most(
+    configs: dict[str, TrainConfig],
+) -> None:
+    config = replace(configs["lstm"], num_steps=4, warmup=100, cooldown=0.0)
+    factors = [config.learning_rate_factor(step) for step in range(4)]
+    assert factors == [pytest.approx(1 / 3), pytest.approx(2 / 3), 1.0, 1.0]
+
+
 @pytest.mark.parametrize("name", ["lstm", "transformer"])
 def test_it_is_the_plain_loop(
     name: str, train: Train, configs: dict[str, TrainConfig], corpus: Corpus
@@ -199,7 +207,7 @@ def test_a_full_disk_leaves_checkpoint_and_model(
         ({"precision": "fp8"}, "precision must be one of .*, got 'fp8'"),
         ({"clip_norm": 0.0}, "clip_norm must be above 0, got 0.0"),
         ({"average_decay": 1.0}, "average_decay must be between 0 and 1, got 1.0"),
-        ({"warmup": 20}, "warmup must be from 0 to below num_steps=20, got 20"),
+        ({"warmup": -1}, "warmup must be from 0 to below num_steps=20, got -1"),
         ({"device": "gpu"}, "device must be one that torch finds, got 'gpu'"),
         ({"seed": -1}, "seed and sample_tokens must be at least 0, got -1 and 5"),
     ],
