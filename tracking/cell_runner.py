@@ -126,7 +126,8 @@ def _start(target: str, results: str, cell: Cell, log_folder: Path) -> _Running:
     arguments = [target, results, cell.row, cell.setting, str(cell.seed), str(os.getpid())]
     with open(log, "wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            # Unbuffered, so that the last line of the log is what was said last.
+            [sys.executable, "-u", "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -86,7 +86,7 @@ class Step:
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
-        if activations:
+        if activations and norm.isfinite():  # or else the run is about to be stopped
             _memorise(model, activations)
         return Taken(nats, tokens, norm)
 

@@ -23,7 +23,9 @@ from driftwise.envs import (
 
 def flags_of(schedule: Schedule, num_envs: int = 2000, num_steps: int = 400) -> np.ndarray:
     """Change flags (T, N) as the environment shows them."""
-    envs = ShiftingBanditVector(num_envs, schedule=schedule, num_arms=2)
+    envs = ShiftingBanditVector(
+        num_envs, schedule=schedule, num_arms=2, max_episode_steps=num_steps
+    )
     envs.reset(seed=0)
     return envs.foresee(num_steps).changed
 

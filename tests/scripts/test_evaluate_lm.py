@@ -42,7 +42,7 @@ def test_it_reports(run, capsys):
         (["--adapters", "cash"], "unknown adapter name 'cash': there are static"),
         (["--split", "exam"], "split must be one of"),
         (["--corpus", "drifting"], "the vocabulary must be that of the model"),
-        (["--num-lanes", "2", "--adapters", "hebbian"], "num_lanes must be at most 1"),
+        (["--num-lanes", "2", "--adapters", "hebbian"], "num_lanes must be 1 for hebbian"),
         (["--adapters", "fwl"], "fwl needs a model that was trained with an adaptive block"),
         (["--settings", '{"cash": {}}'], "settings must be of parts"),
     ],
