@@ -86,7 +86,7 @@ class Step:
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
-        if activations and norm.isfinite():  # or else the run is about to be stopped
+        if activations:
             _memorise(model, activations)
         return Taken(nats, tokens, norm)
 
@@ -111,4 +111,9 @@ def _memorise(model: LanguageModel, activations: list[tuple[Tensor, Tensor]]) ->
     hidden = torch.cat([part.flatten(0, 1) for part, _ in activations]).float()
     targets = torch.cat([part.flatten() for _, part in activations])
     real = targets != IGNORED
-    model.head.memorise(hidden[real], targets[real])
+    try:
+        model.head.memorise(hidden[real], targets[real])
+    except ValueError:
+        if all(weight.isfinite().all() for weight in model.parameters()):
+            raise
+        # The run has diverged: the loop is about to stop it, and says since when.
