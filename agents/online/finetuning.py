@@ -10,6 +10,7 @@ from stable_baselines3.common.utils import FloatSchedule
 from torch import nn
 
 from ...memory import UpdateMask
+from ...memory.contract import check_rates
 from ..memory_ppo import MemoryPPO
 
 FINETUNING = ("full", "masked", "last_layer", "frozen")
@@ -76,8 +77,7 @@ class OnlineFinetuning:
             raise ValueError(f"mask must be given for masked, and only there; got {method!r}")
         if model.env is None:
             raise ValueError("model must have an environment: load_agent(folder, env)")
-        if not learning_rate > 0:
-            raise ValueError(f"learning_rate must be above 0, got {learning_rate}")
+        check_rates(learning_rate=learning_rate)
         if method == "last_layer":
             mask = last_layer_mask(model.policy)
         if mask is not None:
