@@ -33,7 +33,7 @@ def recurring_bandit(result: Mapping[str, Any]) -> "Figure":
 
 def smn_ablation(result: Mapping[str, Any]) -> "Figure":
     """Regret of every variant of the layer."""
-    xlabel = "regret per step after 2.56 million steps"
+    xlabel = "regret per step, 16 contexts"
     return plot_scores(result, "dynamic_regret", xlabel=xlabel, highlight=["sparse"])
 
 
