@@ -75,17 +75,6 @@ EQUAL_SIZE: dict[str, dict[str, Any]] = {
 }
 """Fields of a ``TrainConfig`` that give agents of the same size: about 42,000 parameters."""
 
-FEED_FORWARD = {"key_size": 12, "feed_forward": 64}
-"""Arguments of fast weights that spend less on keys, and more on what is made of what was read."""
-
-EQUAL_SIZE_FEED_FORWARD: dict[str, dict[str, Any]] = {
-    "dense": {"memory": "dense", "memory_kwargs": {**FEED_FORWARD, "key_size": 19}},
-    "gru": {"memory": "gru", "width": 83},
-    "lstm": {"memory": "lstm", "width": 72},
-    "none": {"memory": "none", "width": 198},
-}
-"""The same beside these: about 44,000 parameters."""
-
 # The GRU keeps what is needed all the time, so the fast weights have no need to decay, and each of
 # many small heads can hold something else.
 CONTROLLED = {
@@ -95,8 +84,10 @@ CONTROLLED = {
 """Arguments of one layer of fast weights above a GRU, from whose outputs keys are made."""
 
 EQUAL_SIZE_CONTROLLED: dict[str, dict[str, Any]] = {
-    **EQUAL_SIZE_FEED_FORWARD,
     "dense": {"memory": "dense", "memory_kwargs": {**CONTROLLED, "key_size": 15}},
+    "gru": {"memory": "gru", "width": 83},
+    "lstm": {"memory": "lstm", "width": 72},
+    "none": {"memory": "none", "width": 198},
 }
 """The same beside these: about 44,000 parameters."""
 

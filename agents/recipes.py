@@ -11,9 +11,7 @@ from .memories import (
     CONTROLLED,
     EQUAL_SIZE,
     EQUAL_SIZE_CONTROLLED,
-    EQUAL_SIZE_FEED_FORWARD,
     EQUAL_SIZE_SLOTS,
-    FEED_FORWARD,
     MANY_SLOTS,
 )
 
@@ -42,7 +40,7 @@ def standard_bandit() -> TrainConfig:
 
 
 def stationary_bandit(num_arms: int = 2) -> TrainConfig:
-    """Arms that stay as they are, 100 pulls: how close to Bayes' optimum? About 4 minutes."""
+    """Arms that stay as they are, 100 pulls: how close to Bayes' optimum? About 3 minutes."""
     return TrainConfig(
         env_kwargs={
             "num_arms": num_arms,
@@ -61,7 +59,7 @@ def stationary_bandit(num_arms: int = 2) -> TrainConfig:
         # Values that know the arms make advantages less noisy: more of the memory is for them.
         vf_coef=0.1,
         reward_coef=0.1,
-        memory_kwargs=FEED_FORWARD,
+        memory_kwargs=CONTROLLED,
     )
 
 
@@ -242,6 +240,4 @@ def with_memory(config: TrainConfig, memory: str) -> TrainConfig:
         sizes = EQUAL_SIZE_CONTROLLED
     elif "num_slots" in config.memory_kwargs:
         sizes = EQUAL_SIZE_SLOTS
-    elif "feed_forward" in config.memory_kwargs:
-        sizes = EQUAL_SIZE_FEED_FORWARD
     return dataclasses.replace(config, **{"memory_kwargs": {}, **sizes[memory]})

@@ -14,7 +14,7 @@ from typing import Any
 from driftwise.agents import TrainConfig
 from driftwise.agents.bandits import bayes_optimal_two_arms
 from driftwise.agents.bandits.tuned import SETTINGS, TUNED
-from driftwise.agents.memories import EQUAL_SIZE_FEED_FORWARD
+from driftwise.agents.memories import EQUAL_SIZE_CONTROLLED
 from driftwise.agents.recipes import stationary_bandit
 from driftwise.benchmarks.agent_cells import agent_plays, plain, policy_plays, trained
 from driftwise.tracking import Result
@@ -27,9 +27,9 @@ PLAIN = {"memory_kwargs": {}, "reward_coef": 0.0}
 ON_REGRET = {"objective": "regret", "gamma": 0.99, "gae_lambda": 0.95}
 AGENTS: dict[str, dict[str, Any]] = {
     "sparse": ON_REGRET,
-    "gru": {**EQUAL_SIZE_FEED_FORWARD["gru"], **PLAIN, **ON_REGRET},
+    "gru": {**EQUAL_SIZE_CONTROLLED["gru"], **PLAIN, **ON_REGRET},
     "sparse_on_rewards": {},
-    "gru_on_rewards": {**EQUAL_SIZE_FEED_FORWARD["gru"], **PLAIN},
+    "gru_on_rewards": {**EQUAL_SIZE_CONTROLLED["gru"], **PLAIN},
 }
 POLICIES = ("random", "greedy", "thompson", "kl_ucb", "ucb1", "ucb1_posterior", "gittins")
 OPTIMAL = ("bayes_optimal", "bayes_optimal_exact")
