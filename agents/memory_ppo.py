@@ -22,8 +22,9 @@ from .memory_policy import MemoryPolicy
 from .memory_reset import MEMORY_RESETS, memory_starts, trial_starts
 from .minibatch_sizes import check_numbers, minibatch_sizes
 from .objectives import OBJECTIVES, minus_regret
+from .ppo_loss import LossWeights, ppo_loss
 from .sb3_vec_env import SB3VecEnv
-from .sequence_buffer import SequenceBuffer, Sequences
+from .sequence_buffer import SequenceBuffer
 
 
 class MemoryPPO(OnPolicyAlgorithm):
@@ -386,10 +387,11 @@ class MemoryPPO(OnPolicyAlgorithm):
         self.policy.critic.observe(self.rollout_buffer.returns)
         if self.reward_coef:
             self.policy.reward_head.observe(self.rollout_buffer.rewards)
+        weights = self.loss_weights(clip_range, ent_coef)
         history: list[dict[str, Tensor]] = []
         for _ in range(self.n_epochs):
             self._n_updates += 1
-            if not self._epoch(clip_range, ent_coef, history):
+            if not self._epoch(weights, history):
                 break
 
         means = torch.stack([torch.stack(list(losses.values())) for losses in history]).mean(0)
@@ -405,10 +407,15 @@ class MemoryPPO(OnPolicyAlgorithm):
         if hasattr(self.policy, "log_std"):
             self.logger.record("train/std", self.policy.log_std.exp().mean().item())
 
-    def _epoch(self, clip_range: float, ent_coef: float, history: list[dict[str, Tensor]]) -> bool:
+    def loss_weights(self, clip_range: float, ent_coef: float) -> LossWeights:
+        """How the loss is added up, with these values of what follows a schedule."""
+        fixed = (self.vf_coef, self.reward_coef, self.normalize_advantage)
+        return LossWeights(clip_range, ent_coef, *fixed)
+
+    def _epoch(self, weights: LossWeights, history: list[dict[str, Tensor]]) -> bool:
         """One pass over the rollout; False if the policy has gone far enough from the old one."""
         for batch in self.rollout_buffer.minibatches(self.sequences_per_batch):
-            loss, measured = self._loss(batch, clip_range, ent_coef)
+            loss, measured = ppo_loss(self.policy, batch, weights)
             history.append(measured)
             if self.target_kl is not None and measured["approx_kl"] > 1.5 * self.target_kl:
                 return False
@@ -422,38 +429,3 @@ class MemoryPPO(OnPolicyAlgorithm):
                 )
             self.policy.optimizer.step()
         return True
-
-    def _loss(
-        self, batch: Sequences, clip_range: float, ent_coef: float
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """PPO's clipped objective, and the scalars to log."""
-        values, log_prob, entropy, rewards = self.policy.evaluate_actions(
-            batch.observations,
-            batch.actions,
-            batch.state,
-            batch.starts,
-            predict_rewards=self.reward_coef > 0,
-        )
-        advantages = batch.advantages
-        if self.normalize_advantage and advantages.numel() > 1:
-            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        log_ratio = log_prob - batch.old_log_probs
-        ratio = log_ratio.exp()
-        clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
-        losses = {
-            "policy_gradient_loss": -torch.min(advantages * ratio, advantages * clipped).mean(),
-            "value_loss": self.policy.critic.loss(values, batch.returns),
-            # The sampled surprise stands in where the entropy has no closed form.
-            "entropy_loss": log_prob.mean() if entropy is None else -entropy.mean(),
-        }
-        loss = losses["policy_gradient_loss"] + ent_coef * losses["entropy_loss"]
-        loss = loss + self.vf_coef * losses["value_loss"]
-        if rewards is not None:
-            losses["reward_loss"] = self.policy.reward_head.loss(rewards, batch.rewards)
-            loss = loss + self.reward_coef * losses["reward_loss"]
-        with torch.no_grad():
-            return loss, {
-                **{name: value.detach() for name, value in losses.items()},
-                "approx_kl": (ratio - 1 - log_ratio).mean(),  # Schulman's low-variance estimate
-                "clip_fraction": ((ratio - 1).abs() > clip_range).float().mean(),
-            }

@@ -106,7 +106,7 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
 
 def config(row: str, setting: str) -> Mapping[str, Any]:
     """What decides the numbers of a cell."""
-    networks = [RECURRENT, FEED_FORWARD, LSTM_SIZE, FAST_WEIGHTS]
+    networks: list[dict[str, Any]] = [RECURRENT, FEED_FORWARD, LSTM_SIZE, FAST_WEIGHTS]
     return {
         "sizes": SETTINGS[setting],
         "networks": [sizes[setting] for sizes in networks],

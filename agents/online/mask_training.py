@@ -14,6 +14,7 @@ from tqdm import tqdm
 from ...memory import Parameters, UpdateMask
 from ...tracking import RunFolder
 from ..memory_ppo import MemoryPPO
+from ..ppo_loss import ppo_loss
 from .finetuning import OnlineFinetuning, act_only
 from .training import world_seed
 
@@ -165,8 +166,9 @@ def rollout_gradient(model: MemoryPPO) -> Parameters:
     model.policy.set_training_mode(True)
     model.policy.optimizer.zero_grad()
     batches = list(model.rollout_buffer.minibatches(model.sequences_per_batch))
+    weights = model.loss_weights(clip_range=0.2, ent_coef=0.0)
     for batch in batches:
-        loss, _ = model._loss(batch, clip_range=0.2, ent_coef=0.0)
+        loss, _ = ppo_loss(model.policy, batch, weights)
         (loss / len(batches)).backward()
     found = {
         name: torch.zeros_like(p) if p.grad is None else p.grad.detach().clone()

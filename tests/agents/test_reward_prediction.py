@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from driftwise.agents import make_vector_env
+from driftwise.agents.ppo_loss import ppo_loss
 from driftwise.agents.value_head import RewardHead
 
 ACTION_SPACES = {
@@ -75,7 +76,7 @@ def test_the_loss_gains_the_unexplained_share_of_the_rewards(small_agent):
     batch = next(agent.rollout_buffer.minibatches(agent.sequences_per_batch))
     losses = []
     for agent.reward_coef in (0.0, 0.7):
-        losses.append(agent._loss(batch, 0.2, 0.0)[0])
+        losses.append(ppo_loss(agent.policy, batch, agent.loss_weights(0.2, 0.0))[0])
     head = agent.policy.reward_head
     evaluation = agent.policy.evaluate_actions(
         batch.observations, batch.actions, batch.state, batch.starts, predict_rewards=True
