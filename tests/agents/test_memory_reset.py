@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from driftwise.agents.play_agent import episode_returns
@@ -33,16 +32,6 @@ def trials_vector():
     return gym.vector.SyncVectorEnv([Trials], autoreset_mode=mode)
 
 
-class Starts(BaseCallback):
-    """Collects the memory resets of a rollout."""
-
-    def _on_rollout_end(self):
-        self.starts = self.model.rollout_buffer.memory_starts[:, 0].tolist()
-
-    def _on_step(self):
-        return True
-
-
 @pytest.mark.parametrize(
     ("memory_reset", "resets"), [("episode", [0, 3, 6, 9]), ("trial", [0, 6]), ("never", [0])]
 )
@@ -53,12 +42,11 @@ def test_when_the_memory_forgets(small_agent, memory_reset, resets, kind):
     else:
         env = DummyVecEnv([Trials]) if kind == "sb3" else VecMonitor(DummyVecEnv([Trials]))
     agent = small_agent(env=env, n_steps=12, memory_reset=memory_reset)
-    callback = Starts()
-    agent.learn(12, callback)
-    assert [t for t, start in enumerate(callback.starts) if start] == resets
+    agent.learn(12)
+    assert agent.rollout_buffer.memory_starts[:, 0].nonzero().flatten().tolist() == resets
     if memory_reset == "never":
-        agent.learn(12, callback, reset_num_timesteps=False)
-        assert not any(callback.starts)
+        agent.learn(12, reset_num_timesteps=False)
+        assert not agent.rollout_buffer.memory_starts[:, 0].any()
 
 
 def test_returns_count_to_the_end_of_the_trial(small_agent):
@@ -70,18 +58,10 @@ def test_returns_count_to_the_end_of_the_trial(small_agent):
             agent.policy.critic.linear.bias.fill_(1.0)
         agent.gae_lambda = agent.rollout_buffer.gae_lambda = 0.0
         agent.gamma = agent.rollout_buffer.gamma = 0.5
-
-        class Look(BaseCallback):
-            def _on_rollout_end(self):
-                self.returns = self.model.rollout_buffer.returns[:, 0].tolist()
-
-            def _on_step(self):
-                return True
-
-        look = Look()
-        agent.learn(12, look)
+        agent.learn(12)
+        returns = agent.rollout_buffer.returns[:, 0].tolist()
         # No rewards: a return is half the next value, or nothing where it ends.
-        assert look.returns == [0.0 if t in ends else 0.5 for t in range(12)]
+        assert returns == [0.0 if t in ends else 0.5 for t in range(12)]
 
 
 @pytest.mark.parametrize(("memory_reset", "resets"), [("episode", 4), ("trial", 2), ("never", 1)])
