@@ -17,6 +17,7 @@ from driftwise.agents.memories import CONTROLLED
 from driftwise.agents.memories import EQUAL_SIZE_CONTROLLED as EQUAL_SIZE
 from driftwise.agents.recipes import standard_bandit
 from driftwise.benchmarks.agent_cells import measure, plain, policy_plays, train_and_play
+from driftwise.evaluation import share_of_gap
 from driftwise.tracking import Result
 
 NUM_WORLDS = 20_000
@@ -70,8 +71,8 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
     else:
         arguments = TUNED["standard_bandit"].get(row, {})
         metrics = measure(policy_plays(row, standard_bandit(), seed, arguments, NUM_WORLDS))
-    share = (RANDOM_REGRET - metrics["dynamic_regret"]) / (RANDOM_REGRET - CEILING)
-    return {**metrics, "share_of_gap": share}
+    share = share_of_gap(metrics["dynamic_regret"], RANDOM_REGRET, CEILING)
+    return {**metrics, "share_of_gap": float(share)}
 
 
 def config(row: str, setting: str) -> Mapping[str, Any]:
