@@ -4,8 +4,9 @@ Two questions, answered on one thread of the CPU (or on ``--device``), without a
 
 - What does capacity cost? Time of one step of ``SparseFastWeights`` (without gradients, in place,
   as in a rollout) for growing ``num_slots`` at fixed ``top_k``, and its ratio to the fewest slots:
-  as it is, for fewer rows in the batch (``sparse_1_row``, ``sparse_8_rows``), with ``decay=True``,
-  which acts on all slots (``sparse_decay``), and in torch alone (``sparse_torch``).
+  as it is, for fewer rows in the batch (``sparse_1_row``, ``sparse_8_rows``), with product
+  addresses (``sparse_product``), with ``decay=True``, which acts on all slots (``sparse_decay``),
+  and in torch alone (``sparse_torch``).
 - What does training cost? Inputs per second of ``forward`` and backward over whole sequences, for
   every memory, without resets and with resets at random steps.
 
@@ -79,13 +80,14 @@ def step_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Microseconds per step of a batch, and ratios to the fewest slots within a round."""
     contestants: Contestants = {}
     for slots in args.slots:
-        for row, batch, decay in (
-            ("sparse", args.batch_size, False),
-            ("sparse_1_row", 1, False),
-            ("sparse_8_rows", 8, False),
-            ("sparse_decay", args.batch_size, True),
+        for row, batch, options in (
+            ("sparse", args.batch_size, {}),
+            ("sparse_1_row", 1, {}),
+            ("sparse_8_rows", 8, {}),
+            ("sparse_product", args.batch_size, {"address": "product"}),
+            ("sparse_decay", args.batch_size, {"decay": True}),
         ):
-            sparse = SparseFastWeights(args.width, num_slots=slots, decay=decay)
+            sparse = SparseFastWeights(args.width, num_slots=slots, **options)
             contestants[row, f"slots_{slots}"] = rollout(sparse, batch, args)
         in_torch = rollout(SparseFastWeights(args.width, num_slots=slots), args.batch_size, args)
         contestants["sparse_torch", f"slots_{slots}"] = without_kernels()(in_torch)
@@ -100,7 +102,7 @@ def step_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
     for (row, setting), times in seconds.items():
         rows.append(summary(row, setting, "step_us", [1e6 * t / args.steps for t in times]))
-    for row in ("sparse", "sparse_1_row", "sparse_8_rows", "sparse_decay", "sparse_torch"):
+    for row in dict.fromkeys(row for row, setting in contestants if setting != "default"):
         fewest = seconds[row, f"slots_{args.slots[0]}"]
         for slots in args.slots[1:]:
             times = seconds[row, f"slots_{slots}"]

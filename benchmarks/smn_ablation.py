@@ -27,6 +27,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "additive": {"rule": "additive"},
     "decay": {"decay": True},
     "straight_through": {"selection": "straight_through"},
+    "product_address": {"address": "product"},
     "random_address": {"address": "random"},
     "one_layer": {"num_layers": 1},
     "four_heads": {"num_heads": 4, "value_size": 16},

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .addresses import arg_top_k
 from .contract import SequenceMemory, check_sizes
-from .sparse_fast_weights import arg_top_k, start_as_averages
+from .sparse_fast_weights import start_as_averages
 
 
 class RowGatedState(NamedTuple):

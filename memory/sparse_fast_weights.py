@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .addresses import slot_grid, sparse_address
 from .contract import SequenceMemory, check_sizes
 from .delta_rule import Writes, chunked, log_decay
 from .kernels import (
@@ -14,6 +15,7 @@ from .kernels import (
     fast_weights_step,
     has_kernel,
     has_slot_kernel,
+    num_logits,
     slot_weights,
 )
 
@@ -60,7 +62,10 @@ class SparseFastWeights(SequenceMemory):
         address: ``"learned"``, or ``"random"``: both addresses come from one fixed random
             projection of the input, a control that shows what learning them is worth. Its entries
             have the spread of the initial weights of ``nn.Linear``, so that such addresses are as
-            sharp as learned ones before training.
+            sharp as learned ones before training. Or ``"product"``: the slots of a head are those
+            of a grid, as nearly square as can be, and a slot's logit is the sum of its row's and
+            its column's (product keys; Lample et al. 2019, arXiv:1907.05242). Learned, too, from
+            some 2 sqrt(G) logits in the place of G: for many slots.
         selection: what the K selected slots share an access by. ``"renormalised"``: the softmax of
             their logits, scaled to unit length, and the gradients of that. ``"straight_through"``:
             all alike, with the gradients of their probabilities, the softmax over all G slots; so
@@ -70,8 +75,8 @@ class SparseFastWeights(SequenceMemory):
 
     Raises:
         TypeError: for sizes that are no integers.
-        ValueError: for sizes below 1, ``top_k`` above ``num_slots``, or an unknown ``rule``,
-            ``address`` or ``selection``.
+        ValueError: for sizes below 1, ``top_k`` above ``num_slots``, a prime ``num_slots`` with
+            product addresses, or an unknown ``rule``, ``address`` or ``selection``.
     """
 
     state_type = FastWeightState
@@ -108,8 +113,14 @@ class SparseFastWeights(SequenceMemory):
             raise ValueError(f"top_k must be at most num_slots={num_slots}, got {top_k}")
         if rule not in ("delta", "additive"):
             raise ValueError(f"rule must be 'delta' or 'additive', got {rule!r}")
-        if address not in ("learned", "random"):
-            raise ValueError(f"address must be 'learned' or 'random', got {address!r}")
+        if address not in ("learned", "product", "random"):
+            raise ValueError(f"address must be 'learned', 'product' or 'random', got {address!r}")
+        rows, columns = slot_grid(num_slots)
+        if address == "product" and rows == 1 < num_slots:
+            raise ValueError(
+                "num_slots must be that of a grid of rows and columns for address='product', "
+                f"got the prime {num_slots}"
+            )
         if selection not in ("renormalised", "straight_through"):
             raise ValueError(
                 f"selection must be 'renormalised' or 'straight_through', got {selection!r}"
@@ -126,10 +137,11 @@ class SparseFastWeights(SequenceMemory):
             additive=rule == "additive",
             decay=decay,
             straight_through=selection == "straight_through" or top_k == 1,
+            columns=columns if address == "product" and num_slots > 1 else 0,
         )
-        logits = 2 * num_slots if num_slots > 1 else 0
+        logits = 2 * num_logits(self._sizes)
         self._widths = [2 * key_size, value_size, logits, 1, int(decay)]
-        generated = [2 * key_size, value_size, logits if address == "learned" else 0, 1, int(decay)]
+        generated = [2 * key_size, value_size, 0 if address == "random" else logits, 1, int(decay)]
         self.generate = nn.Linear(input_size, num_heads * sum(generated))
         self.slow = nn.Linear(input_size, self.output_size)
         self.fast = nn.Linear(2 * num_heads * value_size, self.output_size, bias=False)
@@ -295,7 +307,13 @@ class SparseFastWeights(SequenceMemory):
 
     def _read_off(self, made: Tensor) -> "_Generated":
         keys, value, logits, rate, decay = made.split(self._widths, -1)
-        slot, strength = self._addressed(logits.unflatten(-1, (2, logits.shape[-1] // 2)))
+        slot, strength = sparse_address(
+            logits.unflatten(-1, (2, logits.shape[-1] // 2)),
+            self.num_slots,
+            self.top_k,
+            columns=self._sizes.columns,
+            straight_through=self._sizes.straight_through,
+        )
         return _Generated(
             keys=F.normalize(F.silu(keys.unflatten(-1, (2, self.key_size))), dim=-1),
             slot=slot,
@@ -304,19 +322,6 @@ class SparseFastWeights(SequenceMemory):
             rate=rate.squeeze(-1).sigmoid(),
             log_decay=log_decay(decay.squeeze(-1)) if self.decay else None,
         )
-
-    def _addressed(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """The K largest of logits (..., G): their numbers, and how strongly each is addressed."""
-        if self.num_slots == 1:  # nothing to choose, and no logits
-            slot = torch.zeros(*logits.shape[:-1], 1, dtype=torch.long, device=logits.device)
-            return slot, logits.new_ones(slot.shape)
-        slot = arg_top_k(logits.detach(), self.top_k)
-        if self._sizes.straight_through:
-            probability = logits.softmax(-1).gather(-1, slot)
-            return slot, self.top_k**-0.5 + (probability - probability.detach())
-        top = logits.gather(-1, slot)
-        # Scaling to unit length cancels the softmax's own normaliser.
-        return slot, F.normalize((top - top[..., :1].detach()).exp(), dim=-1)
 
     def _reset(self, weights: Tensor, start: Tensor) -> Tensor:
         """Put rows back to the initial weights, in place where that saves a copy."""
@@ -350,17 +355,3 @@ def start_as_averages(key_bias: Tensor, query_bias: Tensor, rate_bias: Tensor) -
     """
     query_bias.copy_(key_bias.normal_())
     rate_bias += torch.linspace(-3.0, 0.0, len(rate_bias)).unsqueeze(-1)
-
-
-def arg_top_k(logits: Tensor, k: int) -> Tensor:
-    """Numbers of the k largest logits, the largest first, (..., k)."""
-    # The CPU's topk keeps a heap where a row is longer than 64 k, and else quickselects, which
-    # takes up to three times as long as k passes of max (mispredicted branches: measure on fresh
-    # numbers). Of the smallest tensors, what counts is the number of calls.
-    if k > 4 or (k > 1 and (logits.shape[-1] > 64 * k or logits.numel() <= 1024)):
-        return logits.topk(k, -1).indices
-    found = [logits.max(-1, keepdim=True).indices]
-    while len(found) < k:
-        logits = logits.scatter(-1, found[-1], float("-inf"))
-        found.append(logits.max(-1, keepdim=True).indices)
-    return torch.cat(found, -1) if k > 1 else found[0]

@@ -71,12 +71,13 @@ def test_a_tensor_left_behind_is_found():
         SparseFastWeights(6),
         SparseFastWeights(6, rule="additive", decay=True, selection="straight_through"),
         SparseFastWeights(6, address="random"),
+        SparseFastWeights(6, address="product"),
         SparseFastWeights(6, num_slots=1, top_k=1),
         RowGatedFastWeights(6),
         make_memory("sparse", 6, **MANY_SLOTS),
         make_memory("none", 6, feed_forward=8),
     ],
-    ids=["sparse", "all options", "random", "dense", "row gated", "stack", "none"],
+    ids=["sparse", "all options", "random", "product", "dense", "row gated", "stack", "none"],
 )
 @pytest.mark.filterwarnings("ignore:SparseFastWeights runs without its kernel")
 def test_memories(memory: SequenceMemory):

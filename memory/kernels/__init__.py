@@ -6,7 +6,13 @@ without a compiler or Triton, in half precision, under ``torch.func`` and ``torc
 """
 
 from .compiler import compiled
-from .fused_fast_weights import FastWeightSizes, fast_weights, fast_weights_step, has_kernel
+from .fused_fast_weights import (
+    FastWeightSizes,
+    fast_weights,
+    fast_weights_step,
+    has_kernel,
+    num_logits,
+)
 from .slot_check import has_slot_kernel
 from .slots import slot_weights
 from .switch import kernels_wanted, without_kernels
@@ -19,6 +25,7 @@ __all__ = [
     "has_kernel",
     "has_slot_kernel",
     "kernels_wanted",
+    "num_logits",
     "slot_weights",
     "without_kernels",
 ]

@@ -22,6 +22,7 @@ typedef REAL real;
  * activation function comes next, its values are given beside: */
 typedef struct {
     int64_t length, heads, width, slots, top_k, additive, straight_through;
+    int64_t columns;        /* of the grid of slots of a product address; 0: each slot has a logit */
     const real *made;
     const real *activated;  /* (B, T, H, 2, KEY) key and query, not yet normalised */
     const real *rate;       /* (B, T, H) beta */
@@ -60,25 +61,68 @@ static INLINE void choose(const real *logits, int64_t slots, int64_t top_k, int6
     }
 }
 
-static INLINE void address(const real *logits, const Writes *w, int64_t *slot, real *strength) {
+/* Rows of the grid; without one, the slots themselves. */
+static INLINE int64_t num_rows(const Writes *w) {
+    return w->columns ? w->slots / w->columns : w->slots;
+}
+
+static INLINE int64_t row_of(const Writes *w, int64_t slot) {
+    return w->columns ? slot / w->columns : slot;
+}
+
+/* Where a slot's column has its logit, behind those of the rows. */
+static INLINE int64_t column_of(const Writes *w, int64_t slot) {
+    return num_rows(w) + slot % w->columns;
+}
+
+static INLINE real logit(const Writes *w, const real *logits, int64_t slot) {
+    return w->columns ? logits[slot / w->columns] + logits[column_of(w, slot)] : logits[slot];
+}
+
+/* The same in a grid: all are where the K largest rows and columns meet, in `spare` (2, K). */
+static INLINE void choose_in_grid(const real *logits, const Writes *w, int64_t *slot,
+                                  int64_t *spare) {
+    int64_t rows = num_rows(w), found = 0, *row = spare, *column = spare + w->top_k;
+    int64_t some_rows = rows < w->top_k ? rows : w->top_k;
+    int64_t some_columns = w->columns < w->top_k ? w->columns : w->top_k;
+    choose(logits, rows, some_rows, row);
+    choose(logits + rows, w->columns, some_columns, column);
+    for (int64_t i = 0; i < some_rows; i++)
+        for (int64_t j = 0; j < some_columns; j++) {
+            /* Rows above and columns to the left are as large: i j + i + j slots come first. */
+            if ((i + 1) * (j + 1) > w->top_k) break;
+            real sum = logits[row[i]] + logits[rows + column[j]];
+            int64_t place = found < w->top_k ? found++ : w->top_k;
+            if (place == w->top_k && !(sum > logit(w, logits, slot[--place]))) continue;
+            for (; place > 0 && sum > logit(w, logits, slot[place - 1]); place--)
+                slot[place] = slot[place - 1];
+            slot[place] = row[i] * w->columns + column[j];
+        }
+}
+
+static INLINE void address(const real *logits, const Writes *w, int64_t *slot, real *strength,
+                           int64_t *spare) {
     slot[0] = 0;
     strength[0] = 1;
     if (w->slots == 1) return; /* nothing to choose, and no logits */
-    choose(logits, w->slots, w->top_k, slot);
-    real square = 1;
+    if (w->columns)
+        choose_in_grid(logits, w, slot, spare);
+    else
+        choose(logits, w->slots, w->top_k, slot);
+    real square = 1, largest = logit(w, logits, slot[0]);
     for (int64_t c = 1; c < w->top_k; c++) {
-        strength[c] = w->straight_through ? 1 : exp(logits[slot[c]] - logits[slot[0]]);
+        strength[c] = w->straight_through ? 1 : exp(logit(w, logits, slot[c]) - largest);
         square += strength[c] * strength[c];
     }
     real length = sqrt(square);
     for (int64_t c = 0; c < w->top_k; c++) strength[c] /= length;
-    strength[0] += logits[slot[0]] - logits[slot[0]]; /* NaN for what is not finite */
+    strength[0] += largest - largest; /* NaN for what is not finite */
 }
 
 static int64_t value_at(const Writes *w, int64_t step) { return step * w->width + 2 * KEY; }
 
 static int64_t logits_at(const Writes *w, int64_t step, int which) {
-    return value_at(w, step) + VALUE + which * w->slots;
+    return value_at(w, step) + VALUE + which * (num_rows(w) + w->columns);
 }
 
 /* Ask for memory that the next step of this head will need: the other heads' lies between. */
@@ -86,12 +130,13 @@ static INLINE void soon(const real *first, int64_t count) {
     for (int64_t i = 0; i < count; i += 64 / sizeof(real)) __builtin_prefetch(first + i);
 }
 
-static INLINE void decode(const Writes *w, int64_t step, Access *to) {
+static INLINE void decode(const Writes *w, int64_t step, Access *to, int64_t *spare) {
     soon(w->activated + 2 * (step + w->heads) * KEY, 2 * KEY);
     soon(w->made + (step + w->heads) * w->width, w->width);
     for (int which = 0; which < 2; which++) {
         normalise(w->activated + (2 * step + which) * KEY, to, which);
-        address(w->made + logits_at(w, step, which), w, to->slot[which], to->strength[which]);
+        address(w->made + logits_at(w, step, which), w, to->slot[which], to->strength[which],
+                spare);
     }
 }
 
@@ -156,6 +201,7 @@ void forward(const Writes *w, real *all_weights, real *out, real *saved, int64_t
              int64_t first, int64_t last) {
     int64_t size = w->slots * BLOCK, pieces = (w->length + PIECE - 1) / PIECE;
     int64_t end = last * w->length;
+    int64_t *spare = slots + 2 * PIECE * w->top_k;
     Access access[PIECE];
     place(access, PIECE, w->top_k, slots, room);
     for (int64_t from = first * w->length; from < end; from += PIECE) {
@@ -163,7 +209,7 @@ void forward(const Writes *w, real *all_weights, real *out, real *saved, int64_t
         /* All addresses first, so that slots can be on their way while others are worked on. */
         for (int64_t i = from; i < to; i++) {
             const Access *next = &access[i - from];
-            decode(w, step_of(w, i / w->length, i % w->length), &access[i - from]);
+            decode(w, step_of(w, i / w->length, i % w->length), &access[i - from], spare);
             if (w->length == 1) /* else they are near already */
                 for (int64_t c = 0; c < 2 * w->top_k; c++)
                     soon(all_weights + i * size + next->slot[0][c] * BLOCK, BLOCK);
@@ -199,22 +245,38 @@ static INLINE void through_normalise(const real *key, real norm, const real *d_k
     for (int i = 0; i < KEY; i++) d_activated[i] = (d_key[i] - along * key[i]) / norm;
 }
 
-/* Through the address to its logits: that of the chosen slots, or their share of all (p below). */
+static INLINE void add_to_logit(const Writes *w, real *d_logits, int64_t slot, real by) {
+    d_logits[row_of(w, slot)] += by;
+    if (w->columns) d_logits[column_of(w, slot)] += by;
+}
+
+static INLINE void softmax(const real *logits, int64_t count, int64_t largest, real *to) {
+    real total = 0;
+    for (int64_t g = 0; g < count; g++) total += to[g] = exp(logits[g] - logits[largest]);
+    for (int64_t g = 0; g < count; g++) to[g] /= total;
+}
+
+/* Through the address to its logits, whose gradients are zero before: that of the chosen slots, or
+ * their share p of all, the product of their row's and column's shares in a grid. */
 static INLINE void through_address(const real *logits, const Writes *w, const int64_t *slot,
                                    const real *strength, real *d_strength, real *d_logits) {
     real along = 0;
     if (!w->straight_through) {
         for (int64_t c = 0; c < w->top_k; c++) along += strength[c] * d_strength[c];
         for (int64_t c = 0; c < w->top_k; c++)
-            d_logits[slot[c]] = strength[c] * (d_strength[c] - along * strength[c]);
+            add_to_logit(w, d_logits, slot[c], strength[c] * (d_strength[c] - along * strength[c]));
         return;
     }
-    real total = 0;
-    for (int64_t g = 0; g < w->slots; g++) total += d_logits[g] = exp(logits[g] - logits[slot[0]]);
-    for (int64_t g = 0; g < w->slots; g++) d_logits[g] /= total; /* p */
-    for (int64_t c = 0; c < w->top_k; c++) along += d_strength[c] *= d_logits[slot[c]];
-    for (int64_t g = 0; g < w->slots; g++) d_logits[g] *= -along;
-    for (int64_t c = 0; c < w->top_k; c++) d_logits[slot[c]] += d_strength[c];
+    int64_t rows = num_rows(w);
+    softmax(logits, rows, row_of(w, slot[0]), d_logits);
+    if (w->columns) softmax(logits + rows, w->columns, slot[0] % w->columns, d_logits + rows);
+    for (int64_t c = 0; c < w->top_k; c++) {
+        real p = d_logits[row_of(w, slot[c])];
+        if (w->columns) p *= d_logits[column_of(w, slot[c])];
+        along += d_strength[c] *= p;
+    }
+    for (int64_t g = 0; g < rows + w->columns; g++) d_logits[g] *= -along;
+    for (int64_t c = 0; c < w->top_k; c++) add_to_logit(w, d_logits, slot[c], d_strength[c]);
 }
 
 /* One step backwards. `weights` are those after the step, and become those before its write (and
@@ -308,12 +370,13 @@ static INLINE real begin_back(int64_t size, real gamma, const real *restrict ini
  * d_weights: (B, H, G, KEY, VALUE), of the weights after the last step; overwritten by those of the
  * weights before the first.
  * slots, room: work space, allocated in Python, where running out of memory is an exception: slots
- * (PIECE, 2, K); strengths (PIECE, 2, K), their gradients (2, K), weights (1 + PIECE, G, KEY, VALUE).
+ * (PIECE, 2, K) and two more K; strengths (PIECE, 2, K), their gradients (2, K), weights (1 + PIECE, G, KEY, VALUE).
  */
 void backward(const Writes *w, const real *out, const real *saved, const real *d_out,
               real *all_d_weights, const Gradients *d, int64_t *slots, real *room, int64_t first,
               int64_t last) {
     int64_t size = w->slots * BLOCK, pieces = (w->length + PIECE - 1) / PIECE;
+    int64_t *spare = slots + 2 * PIECE * w->top_k;
     Access access[PIECE];
     place(access, PIECE, w->top_k, slots, room);
     real *d_strength = room + 2 * PIECE * w->top_k;
@@ -331,7 +394,7 @@ void backward(const Writes *w, const real *out, const real *saved, const real *d
                 if (w->decay || (starts && starts[t]))
                     memcpy(copies + (t - from) * size, weights, size * sizeof(real));
                 begin(w, row, t, step, weights);
-                decode(w, step, &access[t - from]);
+                decode(w, step, &access[t - from], spare);
                 add_outer(&access[t - from], 0, w->top_k, weights, w->rate[step],
                           out + (2 * step + 1) * VALUE);
             }

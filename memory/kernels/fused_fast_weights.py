@@ -33,6 +33,15 @@ class FastWeightSizes(NamedTuple):
     additive: bool
     decay: bool
     straight_through: bool
+    columns: int = 0
+    """Of the grid of slots whose rows and columns have the logits; 0 where each slot has one."""
+
+
+def num_logits(sizes: FastWeightSizes) -> int:
+    """Logits of one address."""
+    if sizes.num_slots == 1:
+        return 0
+    return sizes.num_slots // sizes.columns + sizes.columns if sizes.columns else sizes.num_slots
 
 
 Reference = Callable[[Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
@@ -149,6 +158,7 @@ class _Writes(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("length", "heads", "width", "slots", "top_k")),
         ("additive", ctypes.c_int64),
         ("straight_through", ctypes.c_int64),
+        ("columns", ctypes.c_int64),
         ("made", ctypes.c_void_p),
         ("activated", ctypes.c_void_p),
         ("rate", ctypes.c_void_p),
@@ -218,7 +228,7 @@ class _Call:
         sizes = self.sizes
         writes = _Writes(
             length, heads, width, sizes.num_slots, sizes.top_k, sizes.additive,
-            sizes.straight_through,
+            sizes.straight_through, sizes.columns,
             *map(_pointer, (
                 self.made, self.activated, self.rate, self.decay, self.starts, self.initial
             )),
@@ -230,7 +240,7 @@ class _Call:
         copies = (PIECE + 1) * self.initial[0].numel() if function is self.library.backward else 0
 
         def part(index: int) -> None:
-            slots = torch.empty(2 * PIECE * sizes.top_k, dtype=torch.int64)
+            slots = torch.empty((2 * PIECE + 2) * sizes.top_k, dtype=torch.int64)
             reals = self.made.new_empty((2 * PIECE + 2) * sizes.top_k + copies)
             first, last = rows * index // count, rows * (index + 1) // count
             function(writes, *pointers, _pointer(slots), _pointer(reals), first, last)

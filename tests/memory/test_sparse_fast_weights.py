@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from driftwise.memory import FastWeightState, SparseFastWeights
 from driftwise.memory.delta_rule import Writes, chunked, sequential
-from driftwise.memory.sparse_fast_weights import arg_top_k
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
@@ -32,6 +31,14 @@ def address(logits: np.ndarray, top_k: int) -> np.ndarray:
     return unit(weights)
 
 
+def of_slots(memory: SparseFastWeights, logits: np.ndarray) -> np.ndarray:
+    """A logit for each slot; a product address has those of the rows and columns of a grid."""
+    if memory.address != "product":
+        return logits
+    rows = {4: 2, 6: 2, 12: 3}[memory.num_slots]
+    return np.array([row + column for row in logits[:rows] for column in logits[rows:]])
+
+
 def loop(
     memory: SparseFastWeights, x: np.ndarray, weights: np.ndarray, starts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -45,12 +52,16 @@ def loop(
             generated = slow["generate.weight"] @ x[row, t] + slow["generate.bias"]
             features = []
             for head, own in enumerate(np.split(generated, heads)):
-                sizes = [k, k, v] + ([slots, slots] if slots > 1 else [0, 0]) + [1]
+                num_logits = {1: 0, 5: 5, 6: 5, 12: 7}[slots]
+                sizes = [k, k, v, num_logits, num_logits, 1]
                 parts = np.split(own, np.cumsum(sizes))
                 key, query = (unit(part * sigmoid(part)) for part in parts[:2])
                 value, rate = parts[2], sigmoid(parts[5][0])
-                write = address(parts[3], memory.top_k) if slots > 1 else np.ones(1)
-                read = address(parts[4], memory.top_k) if slots > 1 else np.ones(1)
+                write, read = np.ones(1), np.ones(1)
+                if slots > 1:
+                    write, read = (
+                        address(of_slots(memory, part), memory.top_k) for part in parts[3:5]
+                    )
                 fast = weights[row, head]  # (slots, k, v)
                 if starts[row, t]:
                     fast[:] = slow["initial"][head]
@@ -89,6 +100,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "one_slot_of_five": {"top_k": 1},
     "dense": {"num_slots": 1, "top_k": 1},
     "dense_decay": {"num_slots": 1, "top_k": 1, "decay": True},
+    "product": {"num_slots": 6, "address": "product"},
+    "product_of_twelve": {"num_slots": 12, "top_k": 5, "address": "product", "decay": True},
 }
 
 
@@ -147,9 +160,10 @@ def test_gradcheck(name: str) -> None:
 
 # A single slot is always selected straight through.
 @pytest.mark.parametrize(("top_k", "selection"), [(1, "renormalised"), (3, "straight_through")])
-def test_straight_through(top_k: int, selection: str) -> None:
+@pytest.mark.parametrize(("address", "num_slots"), [("learned", 5), ("product", 6)])
+def test_straight_through(top_k: int, selection: str, address: str, num_slots: int) -> None:
     """Gradients of a loop with strength ``K^-0.5 + p - constant``, where p is differentiable."""
-    memory = make(num_slots=5, top_k=top_k, selection=selection)
+    memory = make(num_slots=num_slots, top_k=top_k, selection=selection, address=address)
     x = torch.randn(2, 6, 4, dtype=torch.float64)
     y, _ = memory(x)
     found = torch.autograd.grad(y.square().sum(), list(memory.parameters()))
@@ -160,6 +174,8 @@ def test_straight_through(top_k: int, selection: str) -> None:
     k, q = (part / part.norm(dim=-1, keepdim=True) for part in (k, q))
     addresses = []
     for logits in (write, read):
+        if address == "product":
+            logits = (logits[..., :2, None] + logits[..., None, 2:]).flatten(-2)
         p = logits.exp() / logits.exp().sum(-1, keepdim=True)
         chosen = (logits >= logits.topk(top_k).values[..., -1:]).double()
         addresses.append(chosen * (top_k**-0.5 + p - p.detach()))
@@ -215,16 +231,6 @@ def test_extreme_forgetting_leaves_both_forms_alike() -> None:
         outputs.append(y_t)
     torch.testing.assert_close(y, torch.stack(outputs, 1), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(state.weights, step_state.weights, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("k", [1, 2, 4, 5])
-@pytest.mark.parametrize("rows", [3, 400])
-@pytest.mark.parametrize("slots", [5, 64, 300])
-def test_arg_top_k(k: int, rows: int, slots: int) -> None:
-    """On both sides of every threshold between the ways to find them."""
-    logits = torch.randn(rows, 2, slots)
-    expected = logits.numpy().argsort(-1)[..., ::-1][..., :k]
-    np.testing.assert_array_equal(arg_top_k(logits, k), expected)
 
 
 def random_writes(length: int, slots: int, decay: bool) -> Writes:
@@ -326,7 +332,12 @@ def test_what_is_stored_is_read_back_and_other_slots_keep_it() -> None:
         ({"top_k": 0}, "top_k must be at least 1, got 0"),
         ({"chunk_size": 0}, "chunk_size must be at least 1, got 0"),
         ({"num_slots": 1}, "top_k must be at most num_slots=1, got 2"),
-        ({"address": "hashed"}, "address must be 'learned' or 'random', got 'hashed'"),
+        ({"address": "hashed"}, "address must be 'learned', 'product' or 'random', got 'hashed'"),
+        (
+            {"address": "product", "num_slots": 7},
+            "num_slots must be that of a grid of rows and columns for address='product', "
+            "got the prime 7",
+        ),
         (
             {"selection": "soft"},
             "selection must be 'renormalised' or 'straight_through', got 'soft'",

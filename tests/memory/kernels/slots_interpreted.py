@@ -71,6 +71,7 @@ RULES = ({}, {"rule": "additive"}, {"selection": "straight_through"}, {"address"
 for options, resets in itertools.product(RULES, (False, True)):
     check(torch.float64, 4, resets, **options)
 check(torch.float32, 6, True, num_slots=6, top_k=3, key_size=4, value_size=5)
+check(torch.float64, 3, True, num_slots=6, address="product")
 check(torch.float64, 1, True, num_heads=1, top_k=1)
 check(torch.float64, 3, False, (0,), num_slots=2, top_k=2, key_size=1, value_size=1)
 check(torch.float64, 3, True, (1,))
