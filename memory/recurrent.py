@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from .contract import SequenceMemory, check_sizes
+from .gru_recurrence import gru, has_recurrence
 from .segments import Run, run_segments
 from .state import State
 
@@ -116,6 +117,7 @@ class GRU(_TorchRecurrent):
     """
 
     state_type = GRUState
+    rnn: nn.GRU
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1) -> None:
         super().__init__(input_size, hidden_size, num_layers)
@@ -127,5 +129,9 @@ class GRU(_TorchRecurrent):
         return GRUState(self._zeros(batch_size))
 
     def _run(self, x: Tensor, state: GRUState) -> tuple[Tensor, GRUState]:
-        y, hidden = self.rnn(x, state.hidden.transpose(0, 1).contiguous())
+        hidden = state.hidden.transpose(0, 1)
+        if has_recurrence(x, hidden, *self.rnn.parameters()):
+            y, hidden = gru(self.rnn, x.transpose(0, 1), hidden)
+            return y.transpose(0, 1), GRUState(hidden.transpose(0, 1))
+        y, hidden = self.rnn(x, hidden.contiguous())
         return y, GRUState(hidden.transpose(0, 1))
