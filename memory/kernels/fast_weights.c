@@ -29,13 +29,15 @@ typedef struct {
     const real *decay;      /* (B, T, H) gamma; NULL keeps everything */
     const uint8_t *starts;  /* (B, T); NULL if there are none */
     const real *initial;    /* (H, G, KEY, VALUE) */
+    int64_t *slot;          /* (B, T, H, 2, K) numbers of the addressed slots, made by `forward` */
+    real *strength;         /* (B, T, H, 2, K) how strongly, likewise */
 } Writes;
 
 /* One write [0] and one read [1]. */
 typedef struct {
     real key[2][KEY], norm[2];
-    int64_t *slot[2];   /* K numbers of slots */
-    real *strength[2];  /* K */
+    const int64_t *slot[2];  /* K */
+    const real *strength[2]; /* K */
 } Access;
 
 static const real EPSILON = 1e-12; /* of torch.nn.functional.normalize */
@@ -49,8 +51,36 @@ static INLINE void normalise(const real *activated, Access *to, int which) {
     for (int i = 0; i < KEY; i++) to->key[which][i] = activated[i] * scale;
 }
 
+/* An integer as wide as a real, so that vectors hold as many. */
+typedef __typeof__(_Generic((real)0, float: (int32_t)0, default: (int64_t)0)) integer;
+
+/* The K largest of at most `width` logits, the largest first, unless two of them are equal: a logit's
+ * place is the number of those above it. No branch depends on a logit: none of these could be foreseen,
+ * and each that is mistaken costs as much as a dozen steps of a loop. */
+static INLINE int choose_by_counting(const real *logits, int64_t slots, int64_t top_k, int width,
+                                     int64_t *slot) {
+    real padded[width];
+    integer above[width];
+    for (int g = 0; g < width; g++) above[g] = 0, padded[g] = g < slots ? logits[g] : -INFINITY;
+    for (int64_t other = 0; other < slots; other++)
+        for (int g = 0; g < width; g++) above[g] += logits[other] > padded[g];
+    for (integer place = 0; place < top_k; place++) {
+        integer found = 0, sum = 0;
+        for (int g = 0; g < width; g++) {
+            integer here = above[g] == place;
+            found += here;
+            sum += here * g;
+        }
+        if (found != 1) return 0; /* equal ones share a place, as NaN does with the largest */
+        slot[place] = sum;
+    }
+    return 1;
+}
+
 /* The K largest logits, the largest first; of equal ones the first. NaN leaves valid numbers. */
 static INLINE void choose(const real *logits, int64_t slots, int64_t top_k, int64_t *slot) {
+    if (slots <= 8 && choose_by_counting(logits, slots, top_k, 8, slot)) return;
+    if (slots > 8 && slots <= 32 && choose_by_counting(logits, slots, top_k, 32, slot)) return;
     for (int64_t g = 0; g < slots; g++) {
         int64_t place = g < top_k ? g : top_k;
         if (place == top_k && !(logits[g] > logits[slot[top_k - 1]])) continue;
@@ -100,8 +130,10 @@ static INLINE void choose_in_grid(const real *logits, const Writes *w, int64_t *
         }
 }
 
-static INLINE void address(const real *logits, const Writes *w, int64_t *slot, real *strength,
-                           int64_t *spare) {
+/* Fill in the `i`-th address. */
+static INLINE void address(const Writes *w, const real *logits, int64_t i, int64_t *spare) {
+    int64_t *slot = w->slot + i * w->top_k;
+    real *strength = w->strength + i * w->top_k;
     slot[0] = 0;
     strength[0] = 1;
     if (w->slots == 1) return; /* nothing to choose, and no logits */
@@ -130,13 +162,12 @@ static INLINE void soon(const real *first, int64_t count) {
     for (int64_t i = 0; i < count; i += 64 / sizeof(real)) __builtin_prefetch(first + i);
 }
 
-static INLINE void decode(const Writes *w, int64_t step, Access *to, int64_t *spare) {
+static INLINE void decode(const Writes *w, int64_t step, Access *to) {
     soon(w->activated + 2 * (step + w->heads) * KEY, 2 * KEY);
-    soon(w->made + (step + w->heads) * w->width, w->width);
     for (int which = 0; which < 2; which++) {
         normalise(w->activated + (2 * step + which) * KEY, to, which);
-        address(w->made + logits_at(w, step, which), w, to->slot[which], to->strength[which],
-                spare);
+        to->slot[which] = w->slot + (2 * step + which) * w->top_k;
+        to->strength[which] = w->strength + (2 * step + which) * w->top_k;
     }
 }
 
@@ -182,34 +213,28 @@ static int64_t step_of(const Writes *w, int64_t row, int64_t t) {
     return (row / w->heads * w->length + t) * w->heads + row % w->heads;
 }
 
-static INLINE void place(Access *access, int64_t count, int64_t top_k, int64_t *slots, real *strengths) {
-    for (int64_t i = 0; i < count; i++)
-        for (int which = 0; which < 2; which++) {
-            access[i].slot[which] = slots + (2 * i + which) * top_k;
-            access[i].strength[which] = strengths + (2 * i + which) * top_k;
-        }
-}
-
 /* Write, then read, for the rows (of B H) from `first` to before `last`.
  *
  * weights: (B, H, G, KEY, VALUE), before the first step; overwritten by those after the last.
  * out: (B, T, H, 2, VALUE), what was read and the errors.
  * saved: (B, H, ceil(T / PIECE), G, KEY, VALUE), the weights before every so many steps; or NULL.
- * slots, room: work space, as in `backward` but without weights.
+ * spare: (2, K), work space.
  */
-void forward(const Writes *w, real *all_weights, real *out, real *saved, int64_t *slots, real *room,
+void forward(const Writes *w, real *all_weights, real *out, real *saved, int64_t *spare,
              int64_t first, int64_t last) {
     int64_t size = w->slots * BLOCK, pieces = (w->length + PIECE - 1) / PIECE;
     int64_t end = last * w->length;
-    int64_t *spare = slots + 2 * PIECE * w->top_k;
     Access access[PIECE];
-    place(access, PIECE, w->top_k, slots, room);
     for (int64_t from = first * w->length; from < end; from += PIECE) {
         int64_t to = from + PIECE < end ? from + PIECE : end;
         /* All addresses first, so that slots can be on their way while others are worked on. */
         for (int64_t i = from; i < to; i++) {
-            const Access *next = &access[i - from];
-            decode(w, step_of(w, i / w->length, i % w->length), &access[i - from], spare);
+            int64_t step = step_of(w, i / w->length, i % w->length);
+            Access *next = &access[i - from];
+            soon(w->made + (step + w->heads) * w->width, w->width);
+            decode(w, step, next);
+            for (int64_t which = 0; which < 2; which++)
+                address(w, w->made + logits_at(w, step, which), 2 * step + which, spare);
             if (w->length == 1) /* else they are near already */
                 for (int64_t c = 0; c < 2 * w->top_k; c++)
                     soon(all_weights + i * size + next->slot[0][c] * BLOCK, BLOCK);
@@ -369,17 +394,14 @@ static INLINE real begin_back(int64_t size, real gamma, const real *restrict ini
  *
  * d_weights: (B, H, G, KEY, VALUE), of the weights after the last step; overwritten by those of the
  * weights before the first.
- * slots, room: work space, allocated in Python, where running out of memory is an exception: slots
- * (PIECE, 2, K) and two more K; strengths (PIECE, 2, K), their gradients (2, K), weights (1 + PIECE, G, KEY, VALUE).
+ * room: work space, allocated in Python, where running out of memory is an exception: gradients of
+ * strengths (2, K), weights (1 + PIECE, G, KEY, VALUE).
  */
 void backward(const Writes *w, const real *out, const real *saved, const real *d_out,
-              real *all_d_weights, const Gradients *d, int64_t *slots, real *room, int64_t first,
-              int64_t last) {
+              real *all_d_weights, const Gradients *d, real *room, int64_t first, int64_t last) {
     int64_t size = w->slots * BLOCK, pieces = (w->length + PIECE - 1) / PIECE;
-    int64_t *spare = slots + 2 * PIECE * w->top_k;
     Access access[PIECE];
-    place(access, PIECE, w->top_k, slots, room);
-    real *d_strength = room + 2 * PIECE * w->top_k;
+    real *d_strength = room;
     real *room_for_weights = d_strength + 2 * w->top_k, *copies = room_for_weights + size;
     for (int64_t row = first; row < last; row++) {
         real *d_weights = all_d_weights + row * size, *d_initial = d->initial + row * size;
@@ -394,7 +416,7 @@ void backward(const Writes *w, const real *out, const real *saved, const real *d
                 if (w->decay || (starts && starts[t]))
                     memcpy(copies + (t - from) * size, weights, size * sizeof(real));
                 begin(w, row, t, step, weights);
-                decode(w, step, &access[t - from], spare);
+                decode(w, step, &access[t - from]);
                 add_outer(&access[t - from], 0, w->top_k, weights, w->rate[step],
                           out + (2 * step + 1) * VALUE);
             }

@@ -165,6 +165,8 @@ class _Writes(ctypes.Structure):
         ("decay", ctypes.c_void_p),
         ("starts", ctypes.c_void_p),
         ("initial", ctypes.c_void_p),
+        ("slot", ctypes.c_void_p),
+        ("strength", ctypes.c_void_p),
     ]
 
 
@@ -185,10 +187,15 @@ class _Call:
         self.sizes = sizes
         self.made, self.initial = made.contiguous(), initial.contiguous()
         self.starts = None if starts is None else starts.contiguous()
-        self.key_part = self.made[..., : 2 * sizes.key_size]
-        self.activated = F.silu(self.key_part).contiguous()
-        self.rate = self.made[..., -2 if sizes.decay else -1].sigmoid().contiguous()
-        self.decay = log_decay(self.made[..., -1]).exp().contiguous() if sizes.decay else None
+        # Copied first: on parts of rows, torch's functions take up to ten times as long.
+        self.key_part = self.made[..., : 2 * sizes.key_size].contiguous()
+        self.activated = F.silu(self.key_part)
+        self.rate = self.made[..., -2 if sizes.decay else -1].contiguous().sigmoid()
+        decay = self.made[..., -1].contiguous()
+        self.decay = log_decay(decay).exp() if sizes.decay else None
+        accesses = (*self.made.shape[:3], 2, sizes.top_k)
+        self.slot = torch.empty(accesses, dtype=torch.int64)
+        self.strength = self.made.new_empty(accesses)
         library = _library(self.made.dtype, sizes.key_size, sizes.value_size)
         assert library is not None
         self.library = library
@@ -200,7 +207,11 @@ class _Call:
         pieces = None
         if keep:
             pieces = out.new_empty(batch, heads, -(-length // PIECE), *self.initial.shape[1:])
-        self._run(self.library.forward, weights, out, pieces)
+
+        def room() -> Tensor:
+            return torch.empty(2, self.sizes.top_k, dtype=torch.int64)
+
+        self._run(self.library.forward, room, weights, out, pieces)
         return out, pieces
 
     def backward(
@@ -212,8 +223,13 @@ class _Call:
         d_decay = None if self.decay is None else torch.zeros_like(self.decay)
         d_initial = torch.zeros_like(d_weights)  # of each row, so that threads do not meet
         gradients = _Gradients(*map(_pointer, (d_made, d_activated, d_rate, d_decay, d_initial)))
-        arguments = (out, pieces, d_out, d_weights)
-        self._run(self.library.backward, *arguments, ctypes.addressof(gradients))
+        copies = (1 + PIECE) * self.initial[0].numel()
+
+        def room() -> Tensor:
+            return out.new_empty(2 * self.sizes.top_k + copies)
+
+        arguments = (out, pieces, d_out, d_weights, ctypes.addressof(gradients))
+        self._run(self.library.backward, room, *arguments)
         d_made[..., : 2 * self.sizes.key_size] = torch.ops.aten.silu_backward(
             d_activated, self.key_part
         )
@@ -222,28 +238,31 @@ class _Call:
             d_made[..., -1] = d_decay * self.decay * (1 - self.decay)
         return d_made, d_initial.sum(0)
 
-    def _run(self, function: Any, *arguments: Tensor | int | None) -> None:
-        """Call a function of the library for all rows, in several threads if that is worth it."""
+    def _run(
+        self, function: Any, room: Callable[[], Tensor], *arguments: Tensor | int | None
+    ) -> None:
+        """Call a function of the library for all rows, in several threads if that is worth it.
+
+        ``room`` gives each thread a work space of its own.
+        """
         batch, length, heads, width = self.made.shape
         sizes = self.sizes
         writes = _Writes(
             length, heads, width, sizes.num_slots, sizes.top_k, sizes.additive,
             sizes.straight_through, sizes.columns,
             *map(_pointer, (
-                self.made, self.activated, self.rate, self.decay, self.starts, self.initial
+                self.made, self.activated, self.rate, self.decay, self.starts, self.initial,
+                self.slot, self.strength,
             )),
         )  # fmt: skip
         pointers = [x if isinstance(x, int) else _pointer(x) for x in arguments]
         rows = batch * heads
         count = max(1, min(torch.get_num_threads(), rows * length // STEPS_PER_THREAD))
 
-        copies = (PIECE + 1) * self.initial[0].numel() if function is self.library.backward else 0
-
         def part(index: int) -> None:
-            slots = torch.empty((2 * PIECE + 2) * sizes.top_k, dtype=torch.int64)
-            reals = self.made.new_empty((2 * PIECE + 2) * sizes.top_k + copies)
+            work = room()
             first, last = rows * index // count, rows * (index + 1) // count
-            function(writes, *pointers, _pointer(slots), _pointer(reals), first, last)
+            function(writes, *pointers, _pointer(work), first, last)
 
         if count == 1:
             part(0)
@@ -260,7 +279,7 @@ def _library(dtype: torch.dtype, key_size: int, value_size: int) -> ctypes.CDLL 
     macros = {"REAL": REALS[dtype], "KEY": key_size, "VALUE": value_size, "PIECE": PIECE}
     library = compiled(SOURCE, **macros)
     if library is not None:
-        for function, pointers in ((library.forward, 5), (library.backward, 7)):
+        for function, pointers in ((library.forward, 4), (library.backward, 6)):
             rows = (ctypes.c_int64, ctypes.c_int64)
             function.argtypes = (ctypes.POINTER(_Writes), *[ctypes.c_void_p] * pointers, *rows)
             function.restype = None

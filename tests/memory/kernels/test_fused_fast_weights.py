@@ -110,7 +110,8 @@ def test_a_long_sequence_in_single_precision() -> None:
 @pytest.mark.usefixtures("two_threads")
 def test_threads_change_no_bit() -> None:
     memory = make(torch.float32, key_size=8, value_size=8, decay=True)
-    length = 2 * STEPS_PER_THREAD // (3 * memory.num_heads) + 1
+    # Even, for torch's own functions, whose vectors then fill what each of two threads is given.
+    length = 2 * STEPS_PER_THREAD // (3 * memory.num_heads) + 2
     x = torch.randn(3, length, 4)
     results = []
     for threads in (2, 1):
