@@ -191,8 +191,7 @@ class _Call:
         self.key_part = self.made[..., : 2 * sizes.key_size].contiguous()
         self.activated = F.silu(self.key_part)
         self.rate = self.made[..., -2 if sizes.decay else -1].contiguous().sigmoid()
-        decay = self.made[..., -1].contiguous()
-        self.decay = log_decay(decay).exp() if sizes.decay else None
+        self.decay = log_decay(self.made[..., -1].contiguous()).exp() if sizes.decay else None
         accesses = (*self.made.shape[:3], 2, sizes.top_k)
         self.slot = torch.empty(accesses, dtype=torch.int64)
         self.strength = self.made.new_empty(accesses)
