@@ -13,21 +13,16 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch._C._functorch import is_functorch_wrapped_tensor
 
-from .kernels.fused_fast_weights import REALS, differentiable
+from .kernels.fused_fast_weights import differentiable, plain_on_cpu
 
 
-def has_recurrence(*tensors: Tensor) -> bool:
-    """Whether :func:`gru` can take these tensors, and is of use: without gradients it is not."""
-    dtype = tensors[0].dtype
+def has_recurrence(rnn: nn.GRU, x: Tensor, hidden: Tensor) -> bool:
+    """Whether :func:`gru` can take these, and is of use: without gradients it is not."""
     return (
         torch.is_grad_enabled()
-        and dtype in REALS
-        and all(x.dtype == dtype and x.device.type == "cpu" for x in tensors)
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-        and not any(is_functorch_wrapped_tensor(x) for x in tensors)
+        and plain_on_cpu(x, hidden, next(rnn.parameters()))
     )
 
 

@@ -130,7 +130,7 @@ class GRU(_TorchRecurrent):
 
     def _run(self, x: Tensor, state: GRUState) -> tuple[Tensor, GRUState]:
         hidden = state.hidden.transpose(0, 1)
-        if has_recurrence(x, hidden, next(self.rnn.parameters())):
+        if has_recurrence(self.rnn, x, hidden):
             y, hidden = gru(self.rnn, x.transpose(0, 1), hidden)
             return y.transpose(0, 1), GRUState(hidden.transpose(0, 1))
         y, hidden = self.rnn(x, hidden.contiguous())

@@ -115,12 +115,14 @@ class SparseFastWeights(SequenceMemory):
             raise ValueError(f"rule must be 'delta' or 'additive', got {rule!r}")
         if address not in ("learned", "product", "random"):
             raise ValueError(f"address must be 'learned', 'product' or 'random', got {address!r}")
-        rows, columns = slot_grid(num_slots)
-        if address == "product" and rows == 1 < num_slots:
-            raise ValueError(
-                "num_slots must be that of a grid of rows and columns for address='product', "
-                f"got the prime {num_slots}"
-            )
+        columns = 0
+        if address == "product" and num_slots > 1:
+            rows, columns = slot_grid(num_slots)
+            if rows == 1:
+                raise ValueError(
+                    "num_slots must be that of a grid of rows and columns for address='product', "
+                    f"got the prime {num_slots}"
+                )
         if selection not in ("renormalised", "straight_through"):
             raise ValueError(
                 f"selection must be 'renormalised' or 'straight_through', got {selection!r}"
@@ -137,7 +139,7 @@ class SparseFastWeights(SequenceMemory):
             additive=rule == "additive",
             decay=decay,
             straight_through=selection == "straight_through" or top_k == 1,
-            columns=columns if address == "product" and num_slots > 1 else 0,
+            columns=columns,
         )
         logits = 2 * num_logits(self._sizes)
         self._widths = [2 * key_size, value_size, logits, 1, int(decay)]

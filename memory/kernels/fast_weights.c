@@ -77,18 +77,29 @@ static INLINE int choose_by_counting(const real *logits, int64_t slots, int64_t 
     return 1;
 }
 
+/* A slot's logit; in a grid the sum of its row's and its column's, which follow those of the rows. */
+static INLINE real logit(const real *logits, int64_t rows, int64_t columns, int64_t slot) {
+    return columns ? logits[slot / columns] + logits[rows + slot % columns] : logits[slot];
+}
+
+/* Put a slot where its logit belongs among the largest found so far, K at most; returns how many. */
+static INLINE int64_t insert(const real *logits, int64_t rows, int64_t columns, int64_t next,
+                             int64_t found, int64_t top_k, int64_t *slot) {
+    real own = logit(logits, rows, columns, next);
+    int64_t place = found;
+    if (found == top_k && !(own > logit(logits, rows, columns, slot[--place]))) return found;
+    for (; place > 0 && own > logit(logits, rows, columns, slot[place - 1]); place--)
+        slot[place] = slot[place - 1];
+    slot[place] = next;
+    return found < top_k ? found + 1 : found;
+}
+
 /* The K largest logits, the largest first; of equal ones the first. NaN leaves valid numbers. */
 static INLINE void choose(const real *logits, int64_t slots, int64_t top_k, int64_t *slot) {
     if (slots <= 8 && choose_by_counting(logits, slots, top_k, 8, slot)) return;
     if (slots > 8 && slots <= 32 && choose_by_counting(logits, slots, top_k, 32, slot)) return;
-    for (int64_t g = 0; g < slots; g++) {
-        int64_t place = g < top_k ? g : top_k;
-        if (place == top_k && !(logits[g] > logits[slot[top_k - 1]])) continue;
-        if (place == top_k) place--;
-        for (; place > 0 && logits[g] > logits[slot[place - 1]]; place--)
-            slot[place] = slot[place - 1];
-        slot[place] = g;
-    }
+    int64_t found = 0;
+    for (int64_t g = 0; g < slots; g++) found = insert(logits, slots, 0, g, found, top_k, slot);
 }
 
 /* Rows of the grid; without one, the slots themselves. */
@@ -105,10 +116,6 @@ static INLINE int64_t column_of(const Writes *w, int64_t slot) {
     return num_rows(w) + slot % w->columns;
 }
 
-static INLINE real logit(const Writes *w, const real *logits, int64_t slot) {
-    return w->columns ? logits[slot / w->columns] + logits[column_of(w, slot)] : logits[slot];
-}
-
 /* The same in a grid: all are where the K largest rows and columns meet, in `spare` (2, K). */
 static INLINE void choose_in_grid(const real *logits, const Writes *w, int64_t *slot,
                                   int64_t *spare) {
@@ -121,12 +128,8 @@ static INLINE void choose_in_grid(const real *logits, const Writes *w, int64_t *
         for (int64_t j = 0; j < some_columns; j++) {
             /* Rows above and columns to the left are as large: i j + i + j slots come first. */
             if ((i + 1) * (j + 1) > w->top_k) break;
-            real sum = logits[row[i]] + logits[rows + column[j]];
-            int64_t place = found < w->top_k ? found++ : w->top_k;
-            if (place == w->top_k && !(sum > logit(w, logits, slot[--place]))) continue;
-            for (; place > 0 && sum > logit(w, logits, slot[place - 1]); place--)
-                slot[place] = slot[place - 1];
-            slot[place] = row[i] * w->columns + column[j];
+            int64_t next = row[i] * w->columns + column[j];
+            found = insert(logits, rows, w->columns, next, found, w->top_k, slot);
         }
 }
 
@@ -141,9 +144,11 @@ static INLINE void address(const Writes *w, const real *logits, int64_t i, int64
         choose_in_grid(logits, w, slot, spare);
     else
         choose(logits, w->slots, w->top_k, slot);
-    real square = 1, largest = logit(w, logits, slot[0]);
+    int64_t rows = num_rows(w);
+    real square = 1, largest = logit(logits, rows, w->columns, slot[0]);
     for (int64_t c = 1; c < w->top_k; c++) {
-        strength[c] = w->straight_through ? 1 : exp(logit(w, logits, slot[c]) - largest);
+        real below = logit(logits, rows, w->columns, slot[c]) - largest;
+        strength[c] = w->straight_through ? 1 : exp(below);
         square += strength[c] * strength[c];
     }
     real length = sqrt(square);

@@ -4,7 +4,7 @@ import ctypes
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,14 +49,21 @@ Reference = Callable[[Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tens
 
 def has_kernel(sizes: FastWeightSizes, *tensors: Tensor) -> bool:
     """Whether the kernel can take these tensors."""
-    dtype = tensors[0].dtype
     return (
         kernels_wanted()
-        and dtype in REALS
+        and plain_on_cpu(*tensors)
+        and _library(tensors[0].dtype, sizes.key_size, sizes.value_size) is not None
+    )
+
+
+def plain_on_cpu(*tensors: Tensor) -> bool:
+    """Whether these are numbers of one precision on a CPU, which nobody transforms or compiles."""
+    dtype = tensors[0].dtype
+    return (
+        dtype in REALS
         and all(x.dtype == dtype and x.device.type == "cpu" for x in tensors)
         and not torch.compiler.is_compiling()
         and not any(is_functorch_wrapped_tensor(x) for x in tensors)
-        and _library(dtype, sizes.key_size, sizes.value_size) is not None
     )
 
 
@@ -206,10 +213,7 @@ class _Call:
         pieces = None
         if keep:
             pieces = out.new_empty(batch, heads, -(-length // PIECE), *self.initial.shape[1:])
-
-        def room() -> Tensor:
-            return torch.empty(2, self.sizes.top_k, dtype=torch.int64)
-
+        room = partial(torch.empty, 2 * self.sizes.top_k, dtype=torch.int64)
         self._run(self.library.forward, room, weights, out, pieces)
         return out, pieces
 
@@ -223,10 +227,7 @@ class _Call:
         d_initial = torch.zeros_like(d_weights)  # of each row, so that threads do not meet
         gradients = _Gradients(*map(_pointer, (d_made, d_activated, d_rate, d_decay, d_initial)))
         copies = (1 + PIECE) * self.initial[0].numel()
-
-        def room() -> Tensor:
-            return out.new_empty(2 * self.sizes.top_k + copies)
-
+        room = partial(out.new_empty, 2 * self.sizes.top_k + copies)
         arguments = (out, pieces, d_out, d_weights, ctypes.addressof(gradients))
         self._run(self.library.backward, room, *arguments)
         d_made[..., : 2 * self.sizes.key_size] = torch.ops.aten.silu_backward(

@@ -42,15 +42,16 @@ def test_gradients_of_gradients() -> None:
 
 
 def test_it_takes_what_it_can_and_torch_the_rest() -> None:
-    x, weight = torch.randn(5, 2, 3), torch.randn(4, requires_grad=True)
-    assert has_recurrence(x, weight)
-    assert not has_recurrence(x, weight.double()) and not has_recurrence(x.half(), weight.half())
+    rnn, x, hidden = nn.GRU(3, 4), torch.randn(5, 2, 3), torch.zeros(1, 2, 4)
+    assert has_recurrence(rnn, x, hidden)
+    assert not has_recurrence(nn.GRU(3, 4).double(), x, hidden)
+    assert not has_recurrence(nn.GRU(3, 4).half(), x.half(), hidden.half())
     with torch.no_grad():
-        assert not has_recurrence(x, weight)
+        assert not has_recurrence(rnn, x, hidden)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert not has_recurrence(x, weight)
+        assert not has_recurrence(rnn, x, hidden)
     seen = []
-    torch.func.vmap(lambda row: seen.append(has_recurrence(row, weight)) or row)(x)
+    torch.func.vmap(lambda row: seen.append(has_recurrence(rnn, row, hidden)) or row)(x)
     assert seen == [False]
 
 
