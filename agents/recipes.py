@@ -150,6 +150,9 @@ def island_transport() -> TrainConfig:
         # Shortest paths are the same at any discount, and returns that end soon are less noisy.
         gamma=0.3,
         gae_lambda=0.8,
+        # Where a transport leads is what a reward tells, and is known ten times as soon as from
+        # advantages alone.
+        reward_coef=1.0,
         # To write where a transport leads, a key must join two steps: where from, and by which.
         memory_kwargs=CONTROLLED,
     )
