@@ -140,7 +140,7 @@ def stationary_maze() -> TrainConfig:
 
 
 def island_transport() -> TrainConfig:
-    """The random graphs of the Fast Weight Memory paper, 600 to train on; about 11 minutes."""
+    """The random graphs of the Fast Weight Memory paper, 600 to train on; about 15 minutes."""
     return TrainConfig(
         env="driftwise/IslandTransport-v0",
         n_steps=60,

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from driftwise.agents import TrainConfig, save_agent, train_agent
 from driftwise.agents.agent_files import PRETRAINED
-from driftwise.agents.recipes import recurring_bandit
-from driftwise.benchmarks import standard_bandit
+from driftwise.agents.recipes import island_transport, maze, recurring_bandit
+from driftwise.benchmarks import barcode_recall, drifting_control, standard_bandit
 from driftwise.benchmarks.agent_cells import RUNS
 
 
@@ -34,6 +34,19 @@ AGENTS = {
         "standard_bandit-sparse", partial(standard_bandit.agent, "sparse")
     ),
     "recurring-bandit-sparse": Shipped("recurring_bandit-sparse-default", recurring_bandit),
+    "barcode-bandit-sparse": Shipped(
+        "barcode_recall-sparse-default", partial(barcode_recall.agent, "sparse", "default")
+    ),
+    "maze-sparse": Shipped("maze-sparse-default", maze),
+    "island-transport-sparse": Shipped("island_transport-sparse", island_transport),
+    "drifting-cartpole-sparse": Shipped(
+        "drifting_control-sparse-default",
+        partial(drifting_control.agent_config, "sparse", "default"),
+    ),
+    "drifting-pendulum-sparse": Shipped(
+        "drifting_control-sparse-pendulum",
+        partial(drifting_control.agent_config, "sparse", "pendulum"),
+    ),
 }
 
 
