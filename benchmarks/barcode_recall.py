@@ -8,6 +8,7 @@ ten pulls to one context is followed by a visit to another. What counts is the *
 visit to a context that was there before: nothing but memory can tell its arm.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from driftwise.agents import TrainConfig, make_vector_env, play_steps
 from driftwise.agents.evaluation import PLAYERS
-from driftwise.agents.memories import EQUAL_SIZE
+from driftwise.agents.memories import EQUAL_SIZE, EQUAL_SIZE_SLOTS
 from driftwise.agents.play_agent import Step
 from driftwise.agents.players import Playable
 from driftwise.agents.recipes import barcode_bandit, with_memory
@@ -36,11 +37,16 @@ STEPS = 400
 # Visits from the last one to the same context to this one; no code returns at once.
 LAGS = {"2_3": (2, 4), "4_7": (4, 8), "8_15": (8, 16), "16_39": (16, 40)}
 LONG = 8
+# "dense" has as many parameters as "sparse", and touches 3.5 times as many fast weights at every
+# step; "dense_narrow", whose keys are 16 wide, touches as many.
+NARROW = {**EQUAL_SIZE_SLOTS["dense"]["memory_kwargs"], "key_size": 16}
 
 
 def agent(row: str, setting: str) -> TrainConfig:
     """The agent of a row; of other rows the world that they play in."""
     config = barcode_bandit(SETTINGS[setting], STEPS)
+    if row == "dense_narrow":
+        return dataclasses.replace(config, memory="dense", memory_kwargs=NARROW)
     return with_memory(config, row) if row in EQUAL_SIZE else config
 
 
@@ -138,8 +144,9 @@ RESULT = Result(
     "actions. recall: share of first pulls that are of the good arm, of visits to contexts that "
     "were there before; recall_long: where 7 or more other visits lie between; recall_2_3 and so "
     "on: by the number of visits since; retention_long: recall_long where the last pull of the "
-    "visit before was good. Agents of about equal size and steps.",
-    rows=[*EQUAL_SIZE, *PLAYERS],
+    "visit before was good. Agents of about equal size and steps, but for dense_narrow, which "
+    "touches as many fast weights at every step as sparse, and dense 3.5 times as many.",
+    rows=[*EQUAL_SIZE, "dense_narrow", *PLAYERS],
     settings=list(SETTINGS),
     seeds=list(range(10)),
     run=run,
