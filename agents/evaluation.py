@@ -1,6 +1,7 @@
 """Agents, oracles and classic policies on the same held-out worlds: one table, one figure."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -37,13 +38,16 @@ CLASSIC = (
 PLAYERS: Mapping[str, type[Player]] = {"random": RandomPlayer, "oracle": OraclePlayer}
 """Who plays every world of ours."""
 
+EPISODES_TO_REMEMBER = 20
+"""Episodes in each world, of agents whose memory outlives them."""
+
 
 class Score(NamedTuple):
     """One line of a comparison; intervals are of 95 %, over worlds.
 
     Attributes:
         name: who played.
-        episode_return: mean return of an episode.
+        episode_return: mean return of an episode, over all that were played in a world.
         return_low: lower end of its interval.
         return_high: upper end.
         regret: dynamic regret, per step; NaN, as its interval, where the environment tells none.
@@ -78,6 +82,17 @@ def usual_policies(env: VectorEnv) -> tuple[str, ...]:
     return ("random", "oracle") if hasattr(world, "optimal_actions") else ("random",)
 
 
+def usual_episodes(agents: Mapping[str, Playable]) -> int:
+    """Episodes that agents play in each world, unless another number is asked for.
+
+    One; but with an agent whose memory is never reset 20, since a first episode shows little of
+    what it remembers.
+    """
+    models = [getattr(agent, "model", agent) for agent in agents.values()]
+    never = any(getattr(model, "memory_reset", "episode") == "never" for model in models)
+    return EPISODES_TO_REMEMBER if never else 1
+
+
 def play_all(
     agents: Mapping[str, Playable],
     env_id: str,
@@ -85,9 +100,10 @@ def play_all(
     *,
     policies: Sequence[str] | None = None,
     num_worlds: int = 1000,
+    num_episodes: int = 1,
     seed: int = HELD_OUT_WORLDS,
 ) -> dict[str, PlayRecord]:
-    """Let everybody play one episode in each of the same worlds.
+    """Let everybody play the same worlds.
 
     Args:
         agents: agents, or other players, by name.
@@ -97,6 +113,7 @@ def play_all(
             (:data:`driftwise.agents.bandits.POLICIES`), which have the constants tuned for the
             standard bandit; None: :func:`usual_policies`.
         num_worlds: N, worlds played.
+        num_episodes: episodes in each world, one after the other.
         seed: seed of the first world; the others follow.
 
     Returns:
@@ -110,34 +127,38 @@ def play_all(
     if names := set(agents).intersection(policies):
         raise ValueError(f"agents must have names of their own, got {sorted(names)}")
     # First, as they may not fit.
-    played = {name: play_agent(player, env, seed=seed) for name, player in agents.items()}
+    play_here = partial(play_agent, env=env, num_episodes=num_episodes, seed=seed)
+    played = {name: play_here(player) for name, player in agents.items()}
     records = {
-        name: play_agent(PLAYERS[name](), env, seed=seed)
+        name: play_here(PLAYERS[name]())
         if name in PLAYERS
-        else _play_policy(name, env, seed)
+        else _play_policy(name, env, num_episodes, seed)
         for name in policies
     }
     env.close()
     return records | played
 
 
-def _play_policy(name: str, env: VectorEnv, seed: int) -> PlayRecord:
+def _play_policy(name: str, env: VectorEnv, num_episodes: int, seed: int) -> PlayRecord:
     arms = env.single_action_space
     if not isinstance(arms, spaces.Discrete):
         raise ValueError(f"policies: {name!r} needs an environment with arms, got {arms}")
     tuned = TUNED["standard_bandit"].get(name, {})
     policy = make_policy(name, int(arms.n), env.num_envs, seed=seed, **tuned)
-    return play(policy, env, num_episodes=1, seed=seed)
+    return play(policy, env, num_episodes=num_episodes, seed=seed)
 
 
-def score(records: Mapping[str, PlayRecord], horizon: int = 50) -> list[Score]:
+def score(
+    records: Mapping[str, PlayRecord], horizon: int = 50, *, num_episodes: int = 1
+) -> list[Score]:
     """Scores of all players, from the worst to the best.
 
     Args:
         records: what was played, by name; with ``"random"`` among them for the shares.
         horizon: steps after a change over which adaptation is looked for.
+        num_episodes: episodes in each world.
     """
-    lines = [_score(name, record, horizon) for name, record in records.items()]
+    lines = [_score(name, record, horizon, num_episodes) for name, record in records.items()]
     loss = {line.name: _loss(line) for line in lines}
     worst, best = loss.get("random", max(loss.values())), min(loss.values())
     if worst > best:
@@ -147,7 +168,7 @@ def score(records: Mapping[str, PlayRecord], horizon: int = 50) -> list[Score]:
     return sorted(lines, key=_loss, reverse=True)
 
 
-def _score(name: str, record: PlayRecord, horizon: int) -> Score:
+def _score(name: str, record: PlayRecord, horizon: int, num_episodes: int) -> Score:
     nothing = float("nan")
     told = ~np.isnan(record.regret)
     regret = (nothing,) * 3
@@ -160,7 +181,14 @@ def _score(name: str, record: PlayRecord, horizon: int) -> Score:
         # Who plays as badly before a change as after it, has nothing to make good.
         if found.peak - found.level > 0.1 * found.peak:
             steps = float(found.steps)
-    return Score(name, *_interval(record.reward.sum(axis=1)), *regret, nothing, steps)
+    returns = _interval(record.reward.sum(axis=1) / num_episodes)
+    return Score(name, *returns, *regret, nothing, steps)
+
+
+def describe_worlds(num_worlds: int, num_episodes: int, held_out: str = "held-out worlds") -> str:
+    """What was played, for titles: "1,000 held-out worlds, 20 episodes in each"."""
+    episodes = "" if num_episodes == 1 else f", {num_episodes:,} episodes in each"
+    return f"{num_worlds:,} {held_out}{episodes}"
 
 
 def _interval(scores: FloatArray) -> tuple[float, float, float]:

@@ -6,9 +6,18 @@ import numpy as np
 
 from ..envs.registration import ISLANDS
 from .config import TrainConfig
-from .evaluation import format_scores, play_all, plot_records, score
+from .evaluation import (
+    describe_worlds,
+    format_scores,
+    play_all,
+    plot_records,
+    score,
+    usual_episodes,
+)
 from .training import Trained
 from .worlds import held_out_arguments
+
+NUM_WORLDS = 1000
 
 
 def finish_run(trained: Trained, config: TrainConfig) -> str:
@@ -22,13 +31,14 @@ def finish_run(trained: Trained, config: TrainConfig) -> str:
     """
     model, run, episodes_continued = trained
     env_kwargs = held_out_arguments(config.env, config.env_kwargs)
-    worlds = (
-        "1,000 worlds with the graphs held out"
-        if config.env in ISLANDS
-        else "1,000 held-out worlds"
+    held_out = "worlds with the graphs held out" if config.env in ISLANDS else "held-out worlds"
+    agents = {config.memory: model}
+    num_episodes = usual_episodes(agents)
+    worlds = describe_worlds(NUM_WORLDS, num_episodes, held_out)
+    records = play_all(
+        agents, config.env, env_kwargs, num_worlds=NUM_WORLDS, num_episodes=num_episodes
     )
-    records = play_all({config.memory: model}, config.env, env_kwargs)
-    scores = score(records)
+    scores = score(records, num_episodes=num_episodes)
     title = f"{config.env}: {worlds}"
     if not np.isnan(scores[0].regret):
         run.save_figure("regret", plot_records(records, title))

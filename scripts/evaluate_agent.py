@@ -31,7 +31,10 @@ class Arguments:
     """Whom to compare with: random, oracle, on bandits the classic policies; a usual choice by
     default."""
     num_worlds: int = 1000
-    """Held-out worlds, one episode in each."""
+    """Held-out worlds."""
+    episodes: int | None = None
+    """Episodes in each world, one after the other; by default one, or 20 with an agent whose memory
+    is never reset."""
     figure: Path | None = None
     """Where to draw regret over time and recovery after a change, as PNG."""
     report: Path | None = None
@@ -53,20 +56,30 @@ def main(arguments: Sequence[str]) -> None:
 
     if given.num_worlds < 1:
         raise ValueError(f"num_worlds must be at least 1, got {given.num_worlds}")
+    if given.episodes is not None and given.episodes < 1:
+        raise ValueError(f"episodes must be at least 1, got {given.episodes}")
     seed = held_out_seed(given.seed)
     agents = named_players(list(given.agents), device=given.device)
     env, env_kwargs = world_of(given.agents, given.env, given.env_kwargs)
     for path in (given.figure, given.report):
         if path is not None:
             make_writable_folder(path.parent)
+    num_episodes = given.episodes or evaluation.usual_episodes(agents)
     records = evaluation.play_all(
-        agents, env, env_kwargs, policies=given.policies, num_worlds=given.num_worlds, seed=seed
+        agents,
+        env,
+        env_kwargs,
+        policies=given.policies,
+        num_worlds=given.num_worlds,
+        num_episodes=num_episodes,
+        seed=seed,
     )
-    scores = evaluation.score(records)
-    title = f"{env}: {given.num_worlds:,} held-out worlds"
+    scores = evaluation.score(records, num_episodes=num_episodes)
+    title = f"{env}: {evaluation.describe_worlds(given.num_worlds, num_episodes)}"
     print(evaluation.format_scores(scores, title))
     if given.figure is not None:
         evaluation.plot_records(records, title).savefig(given.figure, dpi=200)
     if given.report is not None:
         lines = [line._asdict() for line in scores]
-        write_json(given.report, {"env": env, "env_kwargs": env_kwargs, "scores": lines})
+        world = {"env": env, "env_kwargs": env_kwargs, "num_episodes": num_episodes}
+        write_json(given.report, {**world, "scores": lines})

@@ -6,8 +6,9 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from driftwise.agents import evaluation, make_vector_env, play_agent
+from driftwise.agents import evaluation, load_pretrained, make_vector_env, play_agent
 from driftwise.agents.bandits import PlayRecord
+from driftwise.agents.players import as_player
 from driftwise.envs import ENVIRONMENTS
 from driftwise.envs.registration import CONTROL
 
@@ -106,6 +107,26 @@ def test_classic_policies_are_for_bernoulli_bandits():
     assert usual["CartPole-v1"] == ("random",)
     with pytest.raises(ValueError, match="policies: 'ucb1' needs an environment with arms"):
         evaluation.play_all({}, "Pendulum-v1", policies=["ucb1"], num_worlds=2)
+
+
+def test_returns_are_of_one_episode_however_many_are_played():
+    records = evaluation.play_all({}, "driftwise/StationaryBandit-v0", num_worlds=50)
+    longer = evaluation.play_all({}, "driftwise/StationaryBandit-v0", num_worlds=50, num_episodes=3)
+    assert {record.reward.shape for record in longer.values()} == {(50, 300)}
+    for name, record in records.items():
+        np.testing.assert_array_equal(longer[name].reward[:, :100], record.reward)
+    (random,) = (line for line in evaluation.score(longer, num_episodes=3) if line.name == "random")
+    assert random.episode_return == pytest.approx(longer["random"].reward.sum() / 150)
+    assert evaluation.describe_worlds(1000, 3) == "1,000 held-out worlds, 3 episodes in each"
+    assert evaluation.describe_worlds(50, 1) == "50 held-out worlds"
+
+
+def test_who_never_forgets_is_scored_over_many_episodes():
+    forgets = load_pretrained("standard-bandit-sparse", device="cpu")
+    remembers = load_pretrained("drifting-cartpole-sparse", device="cpu")
+    assert evaluation.usual_episodes({"a": forgets, "b": ones}) == 1
+    assert evaluation.usual_episodes({"a": forgets, "b": remembers}) == 20
+    assert evaluation.usual_episodes({"b": as_player(remembers)}) == 20
 
 
 @pytest.mark.parametrize("env_id", ["driftwise/ShiftingMaze-v0", "driftwise/TwoStep-v0"])

@@ -199,6 +199,7 @@ def test_an_agent_of_another_environment(run):
     ("arguments", "message"),
     [
         (["--device", "cuda:9"], "device must be one that torch finds, got 'cuda:9'"),
+        (["--episodes", "0"], "episodes must be at least 1, got 0"),
         (["--figure", "/proc/nowhere/a.png"], "/proc/nowhere"),
         (["--report", "/proc/nowhere/a.json"], "/proc/nowhere"),
     ],
