@@ -38,8 +38,9 @@ CLASSIC = (
 PLAYERS: Mapping[str, type[Player]] = {"random": RandomPlayer, "oracle": OraclePlayer}
 """Who plays every world of ours."""
 
-EPISODES_TO_REMEMBER = 20
-"""Episodes in each world, of agents whose memory outlives them."""
+ONCE, AGAIN_AND_AGAIN = (1000, 1), (100, 20)
+"""How many held-out worlds are usually played, and how many episodes in each; the latter where a
+memory outlives them."""
 
 
 class Score(NamedTuple):
@@ -82,15 +83,15 @@ def usual_policies(env: VectorEnv) -> tuple[str, ...]:
     return ("random", "oracle") if hasattr(world, "optimal_actions") else ("random",)
 
 
-def usual_episodes(agents: Mapping[str, Playable]) -> int:
-    """Episodes that agents play in each world, unless another number is asked for.
+def usual_numbers(agents: Mapping[str, Playable]) -> tuple[int, int]:
+    """How many worlds agents play, and how many episodes in each, unless asked for others.
 
-    One; but with an agent whose memory is never reset 20, since a first episode shows little of
-    what it remembers.
+    1,000 and one; but with an agent whose memory is never reset 100 and 20, since a first episode
+    shows little of what it remembers.
     """
     models = [getattr(agent, "model", agent) for agent in agents.values()]
     never = any(getattr(model, "memory_reset", "episode") == "never" for model in models)
-    return EPISODES_TO_REMEMBER if never else 1
+    return AGAIN_AND_AGAIN if never else ONCE
 
 
 def play_all(

@@ -12,12 +12,10 @@ from .evaluation import (
     play_all,
     plot_records,
     score,
-    usual_episodes,
+    usual_numbers,
 )
 from .training import Trained
 from .worlds import held_out_arguments
-
-NUM_WORLDS = 1000
 
 
 def finish_run(trained: Trained, config: TrainConfig) -> str:
@@ -33,10 +31,10 @@ def finish_run(trained: Trained, config: TrainConfig) -> str:
     env_kwargs = held_out_arguments(config.env, config.env_kwargs)
     held_out = "worlds with the graphs held out" if config.env in ISLANDS else "held-out worlds"
     agents = {config.memory: model}
-    num_episodes = usual_episodes(agents)
-    worlds = describe_worlds(NUM_WORLDS, num_episodes, held_out)
+    num_worlds, num_episodes = usual_numbers(agents)
+    worlds = describe_worlds(num_worlds, num_episodes, held_out)
     records = play_all(
-        agents, config.env, env_kwargs, num_worlds=NUM_WORLDS, num_episodes=num_episodes
+        agents, config.env, env_kwargs, num_worlds=num_worlds, num_episodes=num_episodes
     )
     scores = score(records, num_episodes=num_episodes)
     title = f"{config.env}: {worlds}"

@@ -30,11 +30,10 @@ class Arguments:
     policies: tuple[str, ...] | None = None
     """Whom to compare with: random, oracle, on bandits the classic policies; a usual choice by
     default."""
-    num_worlds: int = 1000
-    """Held-out worlds."""
+    num_worlds: int | None = None
+    """Held-out worlds; by default 1,000, or 100 with an agent whose memory is never reset."""
     episodes: int | None = None
-    """Episodes in each world, one after the other; by default one, or 20 with an agent whose memory
-    is never reset."""
+    """Episodes in each world, one after the other; by default one, or 20 with such an agent."""
     figure: Path | None = None
     """Where to draw regret over time and recovery after a change, as PNG."""
     report: Path | None = None
@@ -54,28 +53,29 @@ def main(arguments: Sequence[str]) -> None:
     from driftwise.agents.worlds import held_out_seed
     from driftwise.tracking import make_writable_folder, write_json
 
-    if given.num_worlds < 1:
-        raise ValueError(f"num_worlds must be at least 1, got {given.num_worlds}")
-    if given.episodes is not None and given.episodes < 1:
-        raise ValueError(f"episodes must be at least 1, got {given.episodes}")
+    for name in ("num_worlds", "episodes"):
+        number = getattr(given, name)
+        if number is not None and number < 1:
+            raise ValueError(f"{name} must be at least 1, got {number}")
     seed = held_out_seed(given.seed)
     agents = named_players(list(given.agents), device=given.device)
     env, env_kwargs = world_of(given.agents, given.env, given.env_kwargs)
     for path in (given.figure, given.report):
         if path is not None:
             make_writable_folder(path.parent)
-    num_episodes = given.episodes or evaluation.usual_episodes(agents)
+    num_worlds, num_episodes = evaluation.usual_numbers(agents)
+    num_worlds, num_episodes = given.num_worlds or num_worlds, given.episodes or num_episodes
     records = evaluation.play_all(
         agents,
         env,
         env_kwargs,
         policies=given.policies,
-        num_worlds=given.num_worlds,
+        num_worlds=num_worlds,
         num_episodes=num_episodes,
         seed=seed,
     )
     scores = evaluation.score(records, num_episodes=num_episodes)
-    title = f"{env}: {evaluation.describe_worlds(given.num_worlds, num_episodes)}"
+    title = f"{env}: {evaluation.describe_worlds(num_worlds, num_episodes)}"
     print(evaluation.format_scores(scores, title))
     if given.figure is not None:
         evaluation.plot_records(records, title).savefig(given.figure, dpi=200)

@@ -124,9 +124,9 @@ def test_returns_are_of_one_episode_however_many_are_played():
 def test_who_never_forgets_is_scored_over_many_episodes():
     forgets = load_pretrained("standard-bandit-sparse", device="cpu")
     remembers = load_pretrained("drifting-cartpole-sparse", device="cpu")
-    assert evaluation.usual_episodes({"a": forgets, "b": ones}) == 1
-    assert evaluation.usual_episodes({"a": forgets, "b": remembers}) == 20
-    assert evaluation.usual_episodes({"b": as_player(remembers)}) == 20
+    assert evaluation.usual_numbers({"a": forgets, "b": ones}) == (1000, 1)
+    assert evaluation.usual_numbers({"a": forgets, "b": remembers}) == (100, 20)
+    assert evaluation.usual_numbers({"b": as_player(remembers)}) == (100, 20)
 
 
 @pytest.mark.parametrize("env_id", ["driftwise/ShiftingMaze-v0", "driftwise/TwoStep-v0"])
