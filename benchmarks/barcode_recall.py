@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from driftwise.agents import TrainConfig, make_vector_env, play_steps
 from driftwise.agents.evaluation import PLAYERS
-from driftwise.agents.memories import EQUAL_SIZE, EQUAL_SIZE_SLOTS
+from driftwise.agents.memories import EQUAL_SIZE
 from driftwise.agents.play_agent import Step
 from driftwise.agents.players import Playable
 from driftwise.agents.recipes import barcode_bandit, with_memory
@@ -29,6 +29,7 @@ from driftwise.benchmarks.agent_cells import (
     num_parameters,
     player_of,
 )
+from driftwise.benchmarks.recurring_bandit import AGENTS
 from driftwise.tracking import Result
 
 PULLS = 10  # of a visit
@@ -37,16 +38,15 @@ STEPS = 400
 # Visits from the last one to the same context to this one; no code returns at once.
 LAGS = {"2_3": (2, 4), "4_7": (4, 8), "8_15": (8, 16), "16_39": (16, 40)}
 LONG = 8
-# "dense" has as many parameters as "sparse", and touches 3.5 times as many fast weights at every
-# step; "dense_narrow", whose keys are 16 wide, touches as many.
-NARROW = {**EQUAL_SIZE_SLOTS["dense"]["memory_kwargs"], "key_size": 16}
 
 
 def agent(row: str, setting: str) -> TrainConfig:
     """The agent of a row; of other rows the world that they play in."""
     config = barcode_bandit(SETTINGS[setting], STEPS)
+    # Where contexts recur, dense fast weights of equal cost are called "dense"; here those of equal
+    # size are.
     if row == "dense_narrow":
-        return dataclasses.replace(config, memory="dense", memory_kwargs=NARROW)
+        return dataclasses.replace(config, **AGENTS["dense"])
     return with_memory(config, row) if row in EQUAL_SIZE else config
 
 
