@@ -53,6 +53,8 @@ class TrainConfig:
     """Weight of the value loss, which is a share of the returns' variance."""
     reward_coef: float = 0.0
     """Weight of predicting each step's reward, an auxiliary loss: a share of their variance."""
+    reward_horizon: int = 1
+    """Rewards that are predicted at each step: its own, and those of the steps after it."""
     objective: str = "reward"
     """What to maximise: the reward, or minus the regret that a simulated environment tells."""
     max_grad_norm: float = 0.5
@@ -74,6 +76,7 @@ class TrainConfig:
             "n_steps",
             "num_minibatches",
             "n_epochs",
+            "reward_horizon",
             "checkpoint_every",
         ):
             if getattr(self, name) < 1:

@@ -30,7 +30,8 @@ class Evaluation(NamedTuple):
         values: (B, T) estimates of the return.
         log_probs: (B, T) log-probabilities of the actions taken.
         entropy: (B, T), or None where it has no closed form.
-        rewards: (B, T) rewards that it expects of the actions taken, where asked for.
+        rewards: (B, T, n) rewards that it expects at each step, with the action taken, and at the
+            n - 1 steps after it, where asked for.
     """
 
     values: Tensor

@@ -91,6 +91,17 @@ EQUAL_SIZE_CONTROLLED: dict[str, dict[str, Any]] = {
 }
 """The same beside these: about 44,000 parameters."""
 
+CHAINED = {**CONTROLLED, "num_reads": 2}
+"""The same with a second read that the first one leads: from here one gets there; and then?"""
+
+EQUAL_SIZE_CHAINED: dict[str, dict[str, Any]] = {
+    "dense": {"memory": "dense", "memory_kwargs": {**CHAINED, "key_size": 15}},
+    "gru": {"memory": "gru", "width": 95},
+    "lstm": {"memory": "lstm", "width": 83},
+    "none": {"memory": "none", "width": 226},
+}
+"""The same beside these: about 58,000 parameters."""
+
 # A write has one rate for all values of a head, which must not overwrite what is known of another
 # arm: more heads than arms learn faster than four.
 _HEADS = {"num_heads": 8, "value_size": 8, "decay": False}

@@ -39,6 +39,8 @@ class MemoryPolicy(BasePolicy):
             width to a :class:`~driftwise.memory.SequenceMemory` of that input size.
         width: features that go into the memory.
         memory_kwargs: further arguments for a memory given by name.
+        reward_horizon: rewards that ``evaluate_actions`` predicts for each step: its own, and those
+            of the steps after it.
         features_extractor_class: stable-baselines3 feature extractor; by default a CNN for images,
             a combination for dictionaries, and the flat vector otherwise.
         features_extractor_kwargs: its arguments.
@@ -60,6 +62,7 @@ class MemoryPolicy(BasePolicy):
         memory: str | MemoryFactory = "sparse",
         width: int = 48,
         memory_kwargs: dict[str, Any] | None = None,
+        reward_horizon: int = 1,
         features_extractor_class: type[BaseFeaturesExtractor] | None = None,
         features_extractor_kwargs: dict[str, Any] | None = None,
         log_std_init: float = 0.0,
@@ -98,7 +101,7 @@ class MemoryPolicy(BasePolicy):
         assert isinstance(actor, nn.Linear)
         self.actor = actor
         self.critic = ValueHead(size)
-        self.reward_head = RewardHead(size, action_space)
+        self.reward_head = RewardHead(size, action_space, reward_horizon)
         # Near-uniform first actions.
         nn.init.orthogonal_(self.actor.weight, 0.01)
         nn.init.zeros_(self.actor.bias)
@@ -172,7 +175,11 @@ class MemoryPolicy(BasePolicy):
             values=self.critic(hidden).view(shape),
             log_probs=distribution.log_prob(flat_actions).view(shape),
             entropy=None if entropy is None else entropy.view(shape),
-            rewards=self.reward_head(hidden, flat_actions).view(shape) if predict_rewards else None,
+            rewards=(
+                self.reward_head(hidden, flat_actions).unflatten(0, shape)
+                if predict_rewards
+                else None
+            ),
         )
 
     def predict(
@@ -282,6 +289,7 @@ class MemoryPolicy(BasePolicy):
             memory=self.memory_name,
             width=self.width,
             memory_kwargs=self.memory_kwargs,
+            reward_horizon=self.reward_head.horizon,
             features_extractor_class=self.features_extractor_class,
             features_extractor_kwargs=self.features_extractor_kwargs,
             log_std_init=self.log_std_init,

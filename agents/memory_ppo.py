@@ -55,6 +55,9 @@ class MemoryPPO(OnPolicyAlgorithm):
             taken: an auxiliary loss, the share of the rewards' variance that is unexplained. It
             teaches a memory what to keep far sooner than advantages do, wherever rewards tell of
             the world; 0 is plain PPO.
+        reward_horizon: rewards that are predicted at each step: its own, and those of the steps
+            after it, as far as the episode goes. With more than one, an action is also known by
+            what becomes possible after it.
         max_grad_norm: largest norm of a gradient.
         target_kl: stop the epochs of a rollout at 1.5 times this divergence.
         objective: what to maximise: the ``"reward"``, or minus the dynamic ``"regret"`` that a
@@ -102,6 +105,7 @@ class MemoryPPO(OnPolicyAlgorithm):
         ent_coef: float | Schedule = 0.01,
         vf_coef: float = 0.03,
         reward_coef: float = 0.0,
+        reward_horizon: int = 1,
         max_grad_norm: float = 0.5,
         target_kl: float | None = None,
         objective: str = "reward",
@@ -152,6 +156,7 @@ class MemoryPPO(OnPolicyAlgorithm):
         self.clip_range = clip_range
         self.ent_coef = ent_coef  # type: ignore[assignment]
         self.reward_coef = reward_coef
+        self.reward_horizon = reward_horizon
         self.normalize_advantage = normalize_advantage
         self.target_kl = target_kl
         self.objective = objective
@@ -176,7 +181,11 @@ class MemoryPPO(OnPolicyAlgorithm):
         self._setup_lr_schedule()
         self.set_random_seed(self.seed)
         self.policy = self.policy_class(  # type: ignore[assignment]
-            self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs
+            self.observation_space,
+            self.action_space,
+            self.lr_schedule,
+            reward_horizon=self.reward_horizon,
+            **self.policy_kwargs,
         ).to(self.device)
         self.clip_range = FloatSchedule(self.clip_range)
         self.ent_coef = FloatSchedule(self.ent_coef)  # type: ignore[assignment]
@@ -184,7 +193,12 @@ class MemoryPPO(OnPolicyAlgorithm):
             self.n_steps, self.n_envs, self.sequence_length, self.batch_size
         )
         self.rollout_buffer = SequenceBuffer(
-            self.n_steps, self.n_envs, length, self.gamma, self.gae_lambda
+            self.n_steps,
+            self.n_envs,
+            length,
+            self.gamma,
+            self.gae_lambda,
+            self.reward_horizon,
         )
         if self._memory_state is not None:
             self._memory_state = map_state(lambda x: x.to(self.device), self._memory_state)

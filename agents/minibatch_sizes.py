@@ -21,7 +21,7 @@ _SCHEDULES = {"learning_rate": _STEP, "clip_range": _STEP, "ent_coef": _WEIGHT}
 
 def check_numbers(settings: Any) -> None:
     """Raise an error that names a setting of ``MemoryPPO`` of a wrong type, or out of range."""
-    for name in ("n_steps", "n_epochs", "sequence_length", "batch_size"):
+    for name in ("n_steps", "n_epochs", "reward_horizon", "sequence_length", "batch_size"):
         if getattr(settings, name) is not None:
             check_sizes(**{name: getattr(settings, name)})
     for name, (fits, expected) in {**_NUMBERS, **_SCHEDULES}.items():

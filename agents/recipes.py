@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 from .config import TrainConfig
 from .memories import (
+    CHAINED,
     CONTROLLED,
     EQUAL_SIZE,
+    EQUAL_SIZE_CHAINED,
     EQUAL_SIZE_CONTROLLED,
     EQUAL_SIZE_SLOTS,
     MANY_SLOTS,
@@ -145,16 +147,18 @@ def island_transport() -> TrainConfig:
         env="driftwise/IslandTransport-v0",
         n_steps=60,
         sequence_length=30,
-        total_timesteps=18_432_000,
+        total_timesteps=12_288_000,
         learning_rate=4e-3,
         # Shortest paths are the same at any discount, and returns that end soon are less noisy.
         gamma=0.3,
         gae_lambda=0.8,
         # Where a transport leads is what a reward tells, and is known ten times as soon as from
-        # advantages alone.
+        # advantages alone; and where one can go on to from there, what the next reward tells.
         reward_coef=1.0,
-        # To write where a transport leads, a key must join two steps: where from, and by which.
-        memory_kwargs=CONTROLLED,
+        reward_horizon=2,
+        # To write where a transport leads, a key must join two steps: where from, and by which. To
+        # join two transports, what was read must lead the next read.
+        memory_kwargs=CHAINED,
     )
 
 
@@ -239,7 +243,9 @@ def with_memory(config: TrainConfig, memory: str) -> TrainConfig:
     if memory == "sparse":
         return config
     sizes = EQUAL_SIZE
-    if "controller" in config.memory_kwargs:
+    if "num_reads" in config.memory_kwargs:
+        sizes = EQUAL_SIZE_CHAINED
+    elif "controller" in config.memory_kwargs:
         sizes = EQUAL_SIZE_CONTROLLED
     elif "num_slots" in config.memory_kwargs:
         sizes = EQUAL_SIZE_SLOTS

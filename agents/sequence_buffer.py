@@ -19,7 +19,8 @@ class Sequences(NamedTuple):
         old_values: (B, L).
         advantages: (B, L).
         returns: (B, L).
-        rewards: (B, L), without what was added for episodes cut short.
+        rewards: (B, L, n), those of the step and of the n - 1 after it, without what was added for
+            episodes cut short; NaN after the end of an episode (or trial), or of the rollout.
         starts: (B, L) bool, steps before which the memory is reset; None if there are none.
         state: memory state of B rows before the first step; None if every sequence starts fresh.
     """
@@ -47,13 +48,20 @@ class SequenceBuffer:
         sequence_length: L, a divisor of T.
         gamma: discount.
         gae_lambda: lambda of generalised advantage estimation (Schulman et al. 2016).
+        reward_horizon: n, rewards that are kept for each step: its own, and those that follow.
     """
 
     def __init__(
-        self, num_steps: int, num_envs: int, sequence_length: int, gamma: float, gae_lambda: float
+        self,
+        num_steps: int,
+        num_envs: int,
+        sequence_length: int,
+        gamma: float,
+        gae_lambda: float,
+        reward_horizon: int = 1,
     ) -> None:
         self.num_steps, self.num_envs, self.sequence_length = num_steps, num_envs, sequence_length
-        self.gamma, self.gae_lambda = gamma, gae_lambda
+        self.gamma, self.gae_lambda, self.reward_horizon = gamma, gae_lambda, reward_horizon
         self.reset()
 
     def reset(self) -> None:
@@ -132,7 +140,7 @@ class SequenceBuffer:
             advantage = surprise[t] + self.gamma * self.gae_lambda * alive[t] * advantage
             self.advantages[t] = advantage
         self.returns = self.advantages + self.values
-        self._cut_into_sequences()
+        self._cut_into_sequences(ends)
 
     def minibatches(self, sequences_per_batch: int) -> Iterator[Sequences]:
         """Yield every sequence once, in random order (torch's global generator)."""
@@ -141,7 +149,7 @@ class SequenceBuffer:
             parts = (None if x is None else select_rows(x, rows) for x in self._sequences)
             yield Sequences._make(parts)
 
-    def _cut_into_sequences(self) -> None:
+    def _cut_into_sequences(self, ends: Tensor) -> None:
         starts = self._cut(self.memory_starts)
         fresh = all(self._fresh)
         if fresh:
@@ -153,10 +161,19 @@ class SequenceBuffer:
             old_values=self._cut(self.values),
             advantages=self._cut(self.advantages),
             returns=self._cut(self.returns),
-            rewards=self._cut(self.rewards),
+            rewards=self._cut(self._rewards_to_come(ends)),
             starts=starts if starts.any() else None,
             state=None if fresh else self._stacked_states(),
         )
+
+    def _rewards_to_come(self, ends: Tensor) -> Tensor:
+        """The rewards that a step, and each of the next, was followed by, (T, N, n)."""
+        columns = [self.rewards]
+        while len(columns) < self.reward_horizon:
+            later = torch.full_like(self.rewards, torch.nan)
+            later[:-1] = columns[-1][1:]
+            columns.append(later.masked_fill(ends, torch.nan))
+        return torch.stack(columns, -1)
 
     def _cut(self, x: Tensor) -> Tensor:
         """(T, N, ...) to (T/L * N, L, ...)."""

@@ -110,6 +110,7 @@ def make_agent(config: TrainConfig) -> MemoryPPO:
         ent_coef=Falling(config.ent_coef),
         vf_coef=config.vf_coef,
         reward_coef=config.reward_coef,
+        reward_horizon=config.reward_horizon,
         objective=config.objective,
         max_grad_norm=config.max_grad_norm,
         memory_reset=config.memory_reset,

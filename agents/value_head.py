@@ -22,6 +22,7 @@ class ValueHead(nn.Module):
     mean: Tensor
     std: Tensor
     weight: Tensor
+    outputs_per_estimate = 1  # of which the first is the base
 
     def __init__(self, input_size: int, decay: float = 0.9) -> None:
         super().__init__()
@@ -55,36 +56,54 @@ class ValueHead(nn.Module):
         std = spread.sqrt().clamp(min=1e-4)
         self.linear.weight.mul_(self.std / std)
         self.linear.bias.mul_(self.std)
-        self.linear.bias[0] += self.mean - mean
+        self.linear.bias[:: self.outputs_per_estimate] += self.mean - mean
         self.linear.bias.div_(std)
         self.mean.copy_(mean)
         self.std.copy_(std)
 
 
 class RewardHead(ValueHead):
-    """An estimate of the reward that an action brings at this very step, linear in the action.
+    """Estimates of the rewards that follow an action, each linear in the action.
 
-    ``r = mu + sigma * (w h + b + (W h + c) a)``, with the action a as a vector: one-hot where it is
-    discrete. As a second thing to learn it tells a memory, for every single step, what it should
-    have known of the action taken; advantages say so only through noise. Such auxiliary tasks are
-    those of Jaderberg et al. (2017, UNREAL), who predict rewards from the steps before.
+    ``r_k = mu + sigma * (w_k h + b_k + (W_k h + c_k) a)`` for the reward k steps after the action a
+    (a vector; one-hot where it is discrete). As a second thing to learn it tells a memory, for every
+    single step, what it should have known of the action taken; advantages say so only through
+    noise. Such auxiliary tasks are those of Jaderberg et al. (2017, UNREAL), who predict rewards
+    from the steps before.
 
     Args:
         input_size: D, features.
         action_space: ``Box``, ``Discrete``, ``MultiDiscrete`` or ``MultiBinary``.
+        horizon: n, rewards that are predicted: that of the very step, and those of the next n - 1.
         decay: how much of the running moments of rewards is kept at each update.
     """
 
-    def __init__(self, input_size: int, action_space: spaces.Space, decay: float = 0.9) -> None:
+    def __init__(
+        self, input_size: int, action_space: spaces.Space, horizon: int = 1, decay: float = 0.9
+    ) -> None:
         super().__init__(input_size, decay)
-        self.action_space = action_space
-        self.linear = nn.Linear(input_size, 1 + spaces.flatdim(action_space))
+        self.action_space, self.horizon = action_space, horizon
+        self.outputs_per_estimate = 1 + spaces.flatdim(action_space)
+        self.linear = nn.Linear(input_size, horizon * self.outputs_per_estimate)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, hidden: Tensor, actions: Tensor) -> Tensor:  # type: ignore[override]
-        """Rewards (B,) for features (B, D) and actions (B, ...)."""
+        """Rewards (B, n) for features (B, D) and actions (B, ...)."""
         vectors = preprocess_obs(actions, self.action_space)
         assert isinstance(vectors, Tensor)
-        base, effects = self.linear(hidden).tensor_split([1], -1)
-        return self.mean + self.std * (base.squeeze(-1) + (effects * vectors.flatten(1)).sum(-1))
+        base, effects = self.linear(hidden).unflatten(-1, (self.horizon, -1)).tensor_split([1], -1)
+        effect = (effects * vectors.flatten(1).unsqueeze(1)).sum(-1)
+        return self.mean + self.std * (base.squeeze(-1) + effect)
+
+    def loss(self, values: Tensor, returns: Tensor) -> Tensor:
+        """Sum over the n steps of the mean squared errors, as shares of the rewards' variance.
+
+        Args:
+            values: predicted rewards (..., n).
+            returns: the rewards (..., n); NaN where there is none to predict.
+        """
+        known = ~returns.isnan()
+        errors = torch.where(known, (values - returns) / self.std, 0.0).flatten(0, -2)
+        counts = known.flatten(0, -2).sum(0).clamp(min=1)
+        return (errors.square().sum(0) / counts).sum()

@@ -1,12 +1,14 @@
 """Sparse fast weights: a memory of many slots, of which each step writes and reads a few."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .addresses import slot_grid, sparse_address
+from .chained_reads import NextQuery
 from .contract import SequenceMemory, check_sizes
 from .delta_rule import Writes, chunked, log_decay
 from .kernels import (
@@ -18,6 +20,8 @@ from .kernels import (
     num_logits,
     slot_weights,
 )
+
+_Form = Callable[[Tensor, Any, Tensor | None], tuple[Tensor, Tensor]]
 
 
 class FastWeightState(NamedTuple):
@@ -71,6 +75,11 @@ class SparseFastWeights(SequenceMemory):
             all alike, with the gradients of their probabilities, the softmax over all G slots; so
             with K = 1 always, where the renormalised address would be the constant 1 and the
             choice would not be learned.
+        num_reads: reads of a step, one after another. Query and read address of each but the first
+            are made of the input and of the read before it, so that what was found says where to
+            look next (recursive reading, as in the Fast Weight Memory; Schlag et al. 2021): from
+            here one gets there, and from there? All of them go into the output. Each further one
+            costs about as much as the whole layer with one.
         chunk_size: steps that the parallel form solves together.
 
     Raises:
@@ -96,6 +105,7 @@ class SparseFastWeights(SequenceMemory):
         decay: bool = False,
         address: str = "learned",
         selection: str = "renormalised",
+        num_reads: int = 1,
         chunk_size: int = 32,
     ) -> None:
         super().__init__(input_size, input_size if output_size is None else output_size)
@@ -107,6 +117,7 @@ class SparseFastWeights(SequenceMemory):
             top_k=top_k,
             key_size=key_size,
             value_size=value_size,
+            num_reads=num_reads,
             chunk_size=chunk_size,
         )
         if top_k > num_slots:
@@ -128,6 +139,7 @@ class SparseFastWeights(SequenceMemory):
                 f"selection must be 'renormalised' or 'straight_through', got {selection!r}"
             )
         self.num_heads, self.num_slots, self.top_k = num_heads, num_slots, top_k
+        self.num_reads = num_reads
         self.key_size, self.value_size = key_size, value_size
         self.rule, self.decay, self.address, self.chunk_size = rule, decay, address, chunk_size
 
@@ -146,7 +158,13 @@ class SparseFastWeights(SequenceMemory):
         generated = [2 * key_size, value_size, 0 if address == "random" else logits, 1, int(decay)]
         self.generate = nn.Linear(input_size, num_heads * sum(generated))
         self.slow = nn.Linear(input_size, self.output_size)
-        self.fast = nn.Linear(2 * num_heads * value_size, self.output_size, bias=False)
+        features = (num_reads + 1) * num_heads * value_size
+        self.fast = nn.Linear(features, self.output_size, bias=False)
+        queries = (num_heads, key_size + generated[2] // 2)
+        self.next_queries = nn.ModuleList(
+            NextQuery(self.input_size, num_heads * value_size, queries)
+            for _ in range(num_reads - 1)
+        )
         self.initial = nn.Parameter(torch.zeros(num_heads, num_slots, key_size, value_size))
         bias = self.generate.bias.detach().unflatten(0, (num_heads, -1))
         key_biases, _, _, rate_bias, _ = bias.split(generated, -1)
@@ -177,8 +195,9 @@ class SparseFastWeights(SequenceMemory):
         made = self._made(x)
         fused = has_kernel(self._sizes, made, weights, self.initial)
         if fused and torch.is_grad_enabled():
-            given = (made.unsqueeze(1), weights, None if start is None else start.unsqueeze(1))
-            out, weights = self._fused(*given)
+            starts = None if start is None else start.unsqueeze(1)
+            given = (x.unsqueeze(1), made.unsqueeze(1), weights, starts)
+            out, weights = self._run(self._fused, *given)
             return self._output(x, out.squeeze(1)), FastWeightState(weights)
         # A state that was made here for `state=None` may be written to in any case.
         if in_place or state is None:
@@ -189,6 +208,11 @@ class SparseFastWeights(SequenceMemory):
             out = fast_weights_step(self._sizes, made, weights, self.initial, start)
         else:
             out, weights = self._step(self._read_off(made), weights, start)
+        read = out[..., : self.value_size]
+        for next_query in self.next_queries:
+            made = self._with_query(made, next_query(x, read))
+            read = self._read(self._read_off(made), weights)
+            out = torch.cat((out, read), -1)
         return self._output(x, out), FastWeightState(weights)
 
     def forward(
@@ -204,18 +228,30 @@ class SparseFastWeights(SequenceMemory):
         made = self._made(x)
         weights = None if state is None else state.weights
         tensors = (made, self.initial) if weights is None else (made, self.initial, weights)
-        run = None
+        form: _Form = self._by_torch
         if has_kernel(self._sizes, *tensors):
-            run = self._fused
+            form = self._fused
         elif has_slot_kernel(self._sizes, *tensors):
-            run = self._slotwise
-        if run is None:
-            out, weights = self._chunked(made, weights, self.initial, starts)
-        else:
-            if weights is None:
-                weights = self.initial.expand(len(x), *self.initial.shape)
-            out, weights = run(made, weights, starts)
+            form = self._slotwise
+        if weights is None and form != self._by_torch:
+            weights = self.initial.expand(len(x), *self.initial.shape)
+        out, weights = self._run(form, x, made, weights, starts)
         return self._output(x, out), FastWeightState(weights)
+
+    def _run(
+        self, form: _Form, x: Tensor, made: Tensor, weights: Tensor | None, starts: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """All reads and the errors (B, T, H, (R + 1) v), and the weights at the end, by one form.
+
+        A further read goes through the same writes again: each step reads what is there then.
+        """
+        out, end = form(made, weights, starts)
+        read = out[..., : self.value_size]
+        for next_query in self.next_queries:
+            made = self._with_query(made, next_query(x, read))
+            read = form(made, weights, starts)[0][..., : self.value_size]
+            out = torch.cat((out, read), -1)
+        return out, end
 
     def _fused(self, made: Tensor, weights: Tensor, starts: Tensor | None) -> tuple[Tensor, Tensor]:
         """Reads and errors (B, T, H, 2 v), and the weights at the end, by the kernel."""
@@ -243,10 +279,15 @@ class SparseFastWeights(SequenceMemory):
             weights, self.initial, starts,
         )  # fmt: skip
 
+    def _by_torch(
+        self, made: Tensor, weights: Tensor | None, starts: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The same in torch, on any device."""
+        return self._chunked(made, weights, self.initial, starts)
+
     def _chunked(
         self, made: Tensor, weights: Tensor | None, initial: Tensor, starts: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """The same in torch, on any device."""
         return self._by_chunks(self._read_off(made), weights, initial, starts)
 
     def _by_chunks(
@@ -280,23 +321,33 @@ class SparseFastWeights(SequenceMemory):
             gamma = made.log_decay.exp()[:, :, None, None, None].to(weights.dtype)
             weights = torch.lerp(self.initial, weights, gamma)
         slots = weights.flatten(0, 2)  # of all rows and heads
-        joint = (made.strength.unsqueeze(-1) * made.keys.unsqueeze(-2)).flatten(-2)
-        kappa, rho = joint.unsqueeze(-2).unbind(2)
-        first = torch.arange(0, len(slots), self.num_slots, device=slots.device)
-        to_write, to_read = (made.slot + first.view(*kappa.shape[:2], 1, 1)).unbind(2)
-        shape = (*kappa.shape[:2], kappa.shape[-1], self.value_size)
-
-        held = slots.index_select(0, to_write.flatten()).view(shape)
+        (kappa, rho), (to_write, to_read) = self._joint(made)
+        held = self._held(slots, to_write)
         error = made.value
         if self.rule == "delta":
             error = error - (kappa @ held).squeeze(-2)
         written = torch.addcmul(held, kappa.mT, (made.rate.unsqueeze(-1) * error).unsqueeze(-2))
         # Not index_add_, which is slower: the slots of one address are all different.
         slots.index_copy_(0, to_write.flatten(), written.view(-1, *slots.shape[1:]))
-
-        held = slots.index_select(0, to_read.flatten()).view(shape)
-        read = (rho @ held).squeeze(-2)
+        read = (rho @ self._held(slots, to_read)).squeeze(-2)
         return torch.cat((read, error), -1), weights
+
+    def _read(self, made: "_Generated", weights: Tensor) -> Tensor:
+        """One read (B, H, v) in torch, of what is there."""
+        (_, rho), (_, to_read) = self._joint(made)
+        return (rho @ self._held(weights.flatten(0, 2), to_read)).squeeze(-2)
+
+    def _joint(self, made: "_Generated") -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Kappa and rho of the selected slots (B, H, 1, K k), and where these are (B, H, K)."""
+        joint = (made.strength.unsqueeze(-1) * made.keys.unsqueeze(-2)).flatten(-2).unsqueeze(-2)
+        rows, heads = made.slot.shape[:2]
+        first = torch.arange(0, rows * heads * self.num_slots, self.num_slots, device=joint.device)
+        return joint.unbind(2), (made.slot + first.view(rows, heads, 1, 1)).unbind(2)
+
+    def _held(self, slots: Tensor, rows: Tensor) -> Tensor:
+        """What selected slots hold, (B, H, K k, v)."""
+        shape = (*rows.shape[:2], self.top_k * self.key_size, self.value_size)
+        return slots.index_select(0, rows.flatten()).view(shape)
 
     def _made(self, x: Tensor) -> Tensor:
         """What the slow weights make of inputs (..., D): (..., H, W), in parts of `_widths`."""
@@ -306,6 +357,15 @@ class SparseFastWeights(SequenceMemory):
             logits = F.linear(x, self.projection).unflatten(-1, (self.num_heads, -1))
             made = torch.cat((first, logits, logits, last), -1)
         return made
+
+    def _with_query(self, made: Tensor, query: Tensor) -> Tensor:
+        """The same writes, with another query and (if the slow weights choose) read address."""
+        logits = self._widths[2] // 2
+        widths = [self.key_size, self.key_size, self.value_size + logits, logits]
+        key, _, written, address, last = made.split([*widths, made.shape[-1] - sum(widths)], -1)
+        query, chosen = query.tensor_split([self.key_size], -1)
+        address = chosen if self.address != "random" else address
+        return torch.cat((key, query, written, address, last), -1)
 
     def _read_off(self, made: Tensor) -> "_Generated":
         keys, value, logits, rate, decay = made.split(self._widths, -1)

@@ -73,11 +73,12 @@ def test_a_tensor_left_behind_is_found():
         SparseFastWeights(6, address="random"),
         SparseFastWeights(6, address="product"),
         SparseFastWeights(6, num_slots=1, top_k=1),
+        SparseFastWeights(6, num_reads=3),
         RowGatedFastWeights(6),
         make_memory("sparse", 6, **MANY_SLOTS),
         make_memory("none", 6, feed_forward=8),
     ],
-    ids=["sparse", "all options", "random", "product", "dense", "row gated", "stack", "none"],
+    ids=["sparse", "options", "random", "product", "dense", "reads", "row gated", "stack", "none"],
 )
 @pytest.mark.filterwarnings("ignore:SparseFastWeights runs without its kernel")
 def test_memories(memory: SequenceMemory):

@@ -31,6 +31,7 @@ def test_files_that_cannot_be_loaded(small_agent, tmp_path):
         ({"n_epochs": 0}, "n_epochs must be at least 1, got 0"),
         ({"gamma": float("nan")}, "gamma must be between 0 and 1, got nan"),
         ({"vf_coef": float("inf")}, "vf_coef must be finite and not negative, got inf"),
+        ({"reward_horizon": 0}, "reward_horizon must be at least 1, got 0"),
         ({"reward_coef": -1.0}, "reward_coef must be finite and not negative, got -1.0"),
         ({"ent_coef": -5.0}, "ent_coef must be finite and not negative, got -5.0"),
         ({"ent_coef": lambda left: left * np.nan}, "ent_coef must be finite and not negative"),

@@ -24,21 +24,23 @@ def as_vector(space: spaces.Space, action: np.ndarray) -> np.ndarray:
     return np.asarray(spaces.flatten(space, action), dtype=float)
 
 
+@pytest.mark.parametrize("horizon", [1, 3])
 @pytest.mark.parametrize("kind", ACTION_SPACES)
-def test_rewards_are_linear_in_the_action(kind):
+def test_rewards_are_linear_in_the_action(kind, horizon):
     torch.manual_seed(0)
     space, sample = ACTION_SPACES[kind]
-    head = RewardHead(5, space).double()
+    head = RewardHead(5, space, horizon).double()
     nn.init.normal_(head.linear.weight)
     nn.init.normal_(head.linear.bias)
     head.observe(3 + 2 * torch.randn(100, dtype=torch.float64))
     hidden, actions = torch.randn(6, 5, dtype=torch.float64), sample(6)
     weight, bias = head.linear.weight.detach().numpy(), head.linear.bias.detach().numpy()
     for h, action, got in zip(hidden.numpy(), actions.numpy(), head(hidden, actions), strict=True):
-        made = weight @ h + bias
-        expected = made[0] + made[1:] @ as_vector(space, action)
-        expected = float(head.mean) + float(head.std) * expected
-        assert got.item() == pytest.approx(expected, rel=1e-6)
+        assert got.shape == (horizon,)
+        for k, made in enumerate(np.split(weight @ h + bias, horizon)):
+            expected = made[0] + made[1:] @ as_vector(space, action)
+            expected = float(head.mean) + float(head.std) * expected
+            assert got[k].item() == pytest.approx(expected, rel=1e-6)
 
 
 @settings(deadline=None, max_examples=20)
@@ -46,11 +48,12 @@ def test_rewards_are_linear_in_the_action(kind):
     kind=st.sampled_from(sorted(ACTION_SPACES)),
     scale=st.floats(0.01, 1e3),
     shift=st.floats(-1e3, 1e3),
+    horizon=st.integers(1, 3),
 )
-def test_moving_moments_move_no_prediction(kind, scale, shift):
+def test_moving_moments_move_no_prediction(kind, scale, shift, horizon):
     torch.manual_seed(0)
     space, sample = ACTION_SPACES[kind]
-    head = RewardHead(4, space).double()
+    head = RewardHead(4, space, horizon).double()
     nn.init.normal_(head.linear.weight)
     hidden, actions = torch.randn(8, 4, dtype=torch.float64), sample(8)
     before = head(hidden, actions)
@@ -84,6 +87,45 @@ def test_the_loss_gains_the_unexplained_share_of_the_rewards(small_agent):
     errors = (evaluation.rewards - batch.rewards).double()
     expected = 0.7 * errors.square().mean().item() / float(head.std) ** 2
     assert (losses[1] - losses[0]).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_rewards_to_come_are_predicted_as_far_as_there_are_any(small_agent):
+    """Against a loop over horizon, environments and time, from what the buffer holds."""
+    env = make_vector_env("CartPole-v1", 4, max_episode_steps=3)
+    agent = small_agent("gru", env=env, n_steps=12, reward_coef=0.7, reward_horizon=3)
+    agent.learn(12 * 4)
+    buffer = agent.rollout_buffer
+    length = buffer.sequence_length
+    batch = next(buffer.minibatches(agent.sequences_per_batch))
+    assert batch.rewards.shape[-1] == 3
+    ends = torch.stack([torch.tensor([(t + 1) % 3 == 0] * 4) for t in range(12)])
+    expected = torch.full((12, 4, 3), torch.nan)
+    for t in range(12):
+        for n in range(4):
+            for k in range(3):
+                if t + k < 12 and not ends[t : t + k, n].any():
+                    expected[t, n, k] = buffer.rewards[t + k, n]
+    pieces = expected.unflatten(0, (-1, length)).transpose(1, 2).flatten(0, 1)
+    torch.testing.assert_close(buffer._sequences.rewards, pieces, rtol=0, atol=0, equal_nan=True)
+    evaluation = agent.policy.evaluate_actions(
+        batch.observations, batch.actions, batch.state, batch.starts, predict_rewards=True
+    )
+    head, total = agent.policy.reward_head, 0.0
+    for k in range(3):
+        known = ~batch.rewards[..., k].isnan()
+        errors = (evaluation.rewards - batch.rewards)[..., k][known].double()
+        total += errors.square().mean().item() / float(head.std) ** 2
+    loss = head.loss(evaluation.rewards, batch.rewards)
+    assert loss.item() == pytest.approx(total, rel=1e-5)
+    loss.backward()
+    assert head.linear.weight.grad.isfinite().all() and head.linear.weight.grad.any()
+
+
+def test_no_reward_to_predict_is_no_loss():
+    """Where every episode has one step, no reward comes after it."""
+    head = RewardHead(2, spaces.Discrete(2), 2)
+    rewards = torch.tensor([[[1.0, torch.nan]]])
+    assert head.loss(torch.zeros(1, 1, 2), rewards).item() == 1.0
 
 
 def test_rewards_that_are_predicted_hold_nothing_of_what_follows(small_agent, cartpole):

@@ -45,6 +45,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "one slot a step": {"num_slots": 64, "top_k": 1},
     "wide": {"num_slots": 4, "key_size": 64, "value_size": 64},
     "additive": {"rule": "additive"},
+    "three reads": {"num_reads": 3},
 }
 
 

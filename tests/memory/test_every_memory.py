@@ -51,6 +51,8 @@ MEMORIES: dict[str, Callable[[], SequenceMemory]] = {
     "all_slots": lambda: SparseFastWeights(3, 4, top_k=4, **SMALL),
     "one_of_many_slots": lambda: SparseFastWeights(3, 4, top_k=1, **SMALL),
     "random_addresses": lambda: SparseFastWeights(3, 4, address="random", **SMALL),
+    "two_reads": lambda: SparseFastWeights(3, 4, num_reads=2, **SMALL),
+    "three_reads": lambda: SparseFastWeights(3, 4, num_reads=3, address="random", **SMALL),
     "dense": lambda: SparseFastWeights(3, 4, **SMALL | {"num_slots": 1, "top_k": 1}),
     "row_gated": lambda: RowGatedFastWeights(3, 4, num_heads=2, key_size=3, value_size=5),
     "stack": lambda: Stack([SparseFastWeights(3, **SMALL), SparseFastWeights(3, **SMALL)]),

@@ -50,7 +50,7 @@ def loop(
     for row in range(x.shape[0]):
         for t in range(x.shape[1]):
             generated = slow["generate.weight"] @ x[row, t] + slow["generate.bias"]
-            features = []
+            features: list[list[np.ndarray]] = []  # of each head
             for head, own in enumerate(np.split(generated, heads)):
                 num_logits = {1: 0, 5: 5, 6: 5, 12: 7}[slots]
                 sizes = [k, k, v, num_logits, num_logits, 1]
@@ -73,11 +73,28 @@ def loop(
                 for slot in range(slots):
                     fast[slot] += rate * np.outer(write[slot] * key, error)
                 result = sum(read[slot] * (fast[slot].T @ query) for slot in range(slots))
-                features += [result, error]
+                features.append([result, error])
+            for number in range(memory.num_reads - 1):
+                name = f"next_queries.{number}."
+                latest = np.concatenate([parts[-1 if number else 0] for parts in features])
+                centred = latest - latest.mean()
+                normed = centred / np.sqrt((centred**2).mean() + 1e-5)
+                known = np.concatenate(
+                    [x[row, t], slow[name + "norm.weight"] * normed + slow[name + "norm.bias"]]
+                )
+                asked = slow[name + "generate.weight"] @ known + slow[name + "generate.bias"]
+                for head, own in enumerate(np.split(asked, heads)):
+                    query, read = unit(own[:k] * sigmoid(own[:k])), np.ones(1)
+                    if slots > 1:
+                        read = address(of_slots(memory, own[k:]), memory.top_k)
+                    fast = weights[row, head]
+                    features[head].append(
+                        sum(read[slot] * (fast[slot].T @ query) for slot in range(slots))
+                    )
             outputs[row, t] = (
                 slow["slow.weight"] @ x[row, t]
                 + slow["slow.bias"]
-                + slow["fast.weight"] @ np.concatenate(features)
+                + slow["fast.weight"] @ np.concatenate([x for parts in features for x in parts])
             )
     return outputs, weights
 
@@ -101,6 +118,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "dense": {"num_slots": 1, "top_k": 1},
     "dense_decay": {"num_slots": 1, "top_k": 1, "decay": True},
     "product": {"num_slots": 6, "address": "product"},
+    "two_reads": {"num_reads": 2},
+    "three_reads_of_one_slot": {"num_reads": 3, "num_slots": 1, "top_k": 1, "decay": True},
+    "two_reads_of_a_grid": {"num_reads": 2, "num_slots": 6, "address": "product"},
     "product_of_twelve": {"num_slots": 12, "top_k": 5, "address": "product", "decay": True},
 }
 
@@ -321,6 +341,28 @@ def test_what_is_stored_is_read_back_and_other_slots_keep_it() -> None:
     torch.testing.assert_close(reads[0, :, 0], value[0, [0, 0], 0])
 
 
+def test_reads_follow_a_chain() -> None:
+    """What is found is where the next read looks: 0 leads to 1, 1 to 2, 2 to 3, by one query."""
+    sizes = {"num_heads": 1, "num_slots": 1, "top_k": 1, "key_size": 5, "value_size": 5}
+    memory = SparseFastWeights(15, 20, num_reads=3, **sizes).double()
+    same = torch.eye(5, dtype=torch.float64)
+    with torch.no_grad():
+        for parameter in [*memory.slow.parameters(), *memory.generate.parameters()]:
+            parameter.zero_()
+        key, query, value, _ = memory.generate.weight.split([5, 5, 5, 1])
+        key[:, :5], query[:, 5:10], value[:, 10:] = 60 * same, 60 * same, same
+        memory.generate.bias[:10], memory.generate.bias[15] = -30.0, 30.0
+        memory.fast.weight.copy_(torch.eye(20))
+        for further in memory.next_queries:
+            further.generate.weight.zero_()[:, 15:] = 60 * same
+            further.generate.bias.fill_(-30.0)
+    links = [torch.cat((same[i], same[0], same[i + 1])) for i in range(4)]
+    y, _ = memory(torch.stack(links)[None])
+    first, _, second, third = y[0, -1].unflatten(0, (4, 5))
+    for number, read in enumerate((first, second, third), 1):
+        torch.testing.assert_close(read, same[number], rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -330,6 +372,7 @@ def test_what_is_stored_is_read_back_and_other_slots_keep_it() -> None:
         ({"value_size": -1}, "value_size must be at least 1, got -1"),
         ({"num_heads": 0}, "num_heads must be at least 1, got 0"),
         ({"top_k": 0}, "top_k must be at least 1, got 0"),
+        ({"num_reads": 0}, "num_reads must be at least 1, got 0"),
         ({"chunk_size": 0}, "chunk_size must be at least 1, got 0"),
         ({"num_slots": 1}, "top_k must be at most num_slots=1, got 2"),
         ({"address": "hashed"}, "address must be 'learned', 'product' or 'random', got 'hashed'"),
