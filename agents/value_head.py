@@ -66,10 +66,10 @@ class RewardHead(ValueHead):
     """Estimates of the rewards that follow an action, each linear in the action.
 
     ``r_k = mu + sigma * (w_k h + b_k + (W_k h + c_k) a)`` for the reward k steps after the action a
-    (a vector; one-hot where it is discrete). As a second thing to learn it tells a memory, for every
-    single step, what it should have known of the action taken; advantages say so only through
-    noise. Such auxiliary tasks are those of Jaderberg et al. (2017, UNREAL), who predict rewards
-    from the steps before.
+    (a vector; one-hot where it is discrete). As a second thing to learn they tell a memory, for
+    every single step, what it should have known of the action taken; advantages say so only
+    through noise. Such auxiliary tasks are those of Jaderberg et al. (2017, UNREAL), who predict
+    rewards from the steps before.
 
     Args:
         input_size: D, features.
