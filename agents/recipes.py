@@ -142,7 +142,7 @@ def stationary_maze() -> TrainConfig:
 
 
 def island_transport() -> TrainConfig:
-    """The random graphs of the Fast Weight Memory paper, 600 to train on; about 15 minutes."""
+    """The random graphs of the Fast Weight Memory paper, 600 to train on; about 20 minutes."""
     return TrainConfig(
         env="driftwise/IslandTransport-v0",
         n_steps=60,
