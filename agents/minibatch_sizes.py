@@ -12,6 +12,8 @@ _SHARE: _Range = (lambda x: 0 <= x <= 1, "between 0 and 1")
 _WEIGHT: _Range = (lambda x: 0 <= x < math.inf, "finite and not negative")
 _ABOVE: _Range = (lambda x: x > 0, "above 0")
 _STEP: _Range = (lambda x: 0 < x < math.inf, "finite and above 0")
+_SIZES = ("n_steps", "n_epochs", "reward_horizon", "sequence_length", "batch_size")
+_BY_DEFAULT = ("sequence_length", "batch_size")  # where None
 _NUMBERS = {
     **{"gamma": _SHARE, "gae_lambda": _SHARE, "vf_coef": _WEIGHT, "reward_coef": _WEIGHT},
     **{"max_grad_norm": _ABOVE, "target_kl": _ABOVE},
@@ -21,9 +23,8 @@ _SCHEDULES = {"learning_rate": _STEP, "clip_range": _STEP, "ent_coef": _WEIGHT}
 
 def check_numbers(settings: Any) -> None:
     """Raise an error that names a setting of ``MemoryPPO`` of a wrong type, or out of range."""
-    for name in ("n_steps", "n_epochs", "reward_horizon", "sequence_length", "batch_size"):
-        if getattr(settings, name) is not None:
-            check_sizes(**{name: getattr(settings, name)})
+    sizes = {name: getattr(settings, name) for name in _SIZES}
+    check_sizes(**{k: v for k, v in sizes.items() if v is not None or k not in _BY_DEFAULT})
     for name, (fits, expected) in {**_NUMBERS, **_SCHEDULES}.items():
         value = getattr(settings, name)
         if name in _SCHEDULES and callable(value):

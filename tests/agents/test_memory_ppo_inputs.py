@@ -56,6 +56,7 @@ def test_bad_arguments(small_agent, arguments, message):
     ("arguments", "message"),
     [
         ({"n_steps": 1.5}, "n_steps must be an integer, got 1.5"),
+        ({"reward_horizon": None}, "reward_horizon must be an integer, got None"),
         ({"gamma": "x"}, "gamma must be a number, got 'x'"),
         ({"learning_rate": None}, "learning_rate must be a number, got None"),
     ],
