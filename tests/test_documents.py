@@ -40,3 +40,10 @@ def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_ends_before_the_next_section(page):
+    blocks = page.read_text("utf-8").split("\n```")
+    assert len(blocks) % 2, "a code block is not closed"
+    assert not any("\n## " in block for block in blocks[1::2])
