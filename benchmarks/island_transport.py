@@ -34,12 +34,17 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "one_read": {"memory_kwargs": CONTROLLED},
     "one_reward": {"reward_horizon": 1},
 }
+# What is best for the rivals: half the step size, and one reward to predict (see LOG.md).
+_RECURRENT = {"learning_rate": 2e-3, "reward_horizon": 1}
+CHANGES = {**WITHOUT, "gru": _RECURRENT, "lstm": _RECURRENT}
 
 
 def agent(row: str, setting: str) -> TrainConfig:
     """The agent of a row; of other rows the world that they play in."""
-    config = dataclasses.replace(island_transport(), **WITHOUT.get(row, {}))
-    return with_memory(config, row) if row in EQUAL_SIZE else config
+    config = island_transport()
+    if row in EQUAL_SIZE:
+        config = with_memory(config, row)
+    return dataclasses.replace(config, **CHANGES.get(row, {}))
 
 
 def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
@@ -77,7 +82,8 @@ RESULT = Result(
     "test on, drawn by the published law. test_reward: mean of 10 episodes in each test graph, "
     "with sampled actions (test_reward_greedy: the most likely ones; train_reward: the same in the "
     "training graphs). Agents of about 58,000 parameters and equal steps; one_read: sparse, with "
-    "one read a step (44,000 parameters); one_reward: without predicting the next reward.",
+    "one read a step (44,000 parameters); one_reward: without predicting the next reward. lstm and "
+    "gru: with the step size, and the number of predicted rewards, that are best for them.",
     rows=[*EQUAL_SIZE, *WITHOUT, *PLAYERS],
     settings=["default"],
     seeds=list(range(10)),
