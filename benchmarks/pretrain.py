@@ -43,6 +43,10 @@ AGENTS = {
         "drifting_control-sparse-default",
         partial(drifting_control.agent_config, "sparse", "default"),
     ),
+    "drifting-pendulum-sparse": Shipped(
+        "drifting_control-sparse-pendulum",
+        partial(drifting_control.agent_config, "sparse", "pendulum"),
+    ),
 }
 
 
