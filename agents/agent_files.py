@@ -48,6 +48,7 @@ def save_agent(
         "action_space": space_to_plain(model.action_space),
         "policy_kwargs": model.policy_kwargs,
         "memory_reset": model.memory_reset,
+        "reward_horizon": model.reward_horizon,
         "policy": model.policy.state_dict(),
     }
     save_checkpoint(folder, agent, notes)
@@ -82,7 +83,8 @@ def load_agent(
         policy_kwargs=agent["policy_kwargs"],
         device=device,
         _init_setup_model=False,
-        **settings,
+        # Files written before there was a horizon have agents that predict a single reward.
+        **{"reward_horizon": agent.get("reward_horizon", 1), **settings},
     )
     model.observation_space = space_from_plain(agent["observation_space"])
     model.action_space = space_from_plain(agent["action_space"])

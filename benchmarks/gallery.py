@@ -77,7 +77,11 @@ FILMS = {
     # A world where the agent earns what it does on average.
     "maze": Film("driftwise/ShiftingMaze-v0", ("maze-sparse", "oracle"), {"size": 560}, seed=5),
     "blocked_maze": Film("driftwise/BlockedMaze-v0", ("oracle",), {"size": 560, "steps": 200}),
-    "islands": Film("driftwise/ShiftingIslands-v0", ("oracle", "random"), {"fps": 4, "steps": 60}),
+    "islands": Film(
+        "driftwise/IslandTransportTest-v0",
+        ("island-transport-sparse", "oracle"),
+        {"fps": 4, "steps": 90},
+    ),
     "cartpole": Film(
         "CartPole-v1",
         {"fixed": Balancer(adapts=False), "tries the other way": Balancer(adapts=True)},

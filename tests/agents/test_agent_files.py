@@ -8,6 +8,7 @@ import torch
 from gymnasium import spaces
 
 from driftwise.agents import (
+    MemoryPPO,
     load_agent,
     load_pretrained,
     make_vector_env,
@@ -62,6 +63,17 @@ def test_a_loaded_agent_can_go_on_training(small_agent, tmp_path):
     loaded.learn(4 * 128)
     after = loaded.policy.parameters()
     assert not all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_how_far_rewards_are_predicted_is_kept(small_agent, tmp_path):
+    agent = small_agent(reward_coef=0.5, reward_horizon=2)
+    save_agent(tmp_path / "agent", agent)
+    agent.save(tmp_path / "agent.zip")
+    env = make_vector_env("driftwise/ShiftingBandit-v0", 4, num_arms=3, max_episode_steps=8)
+    loaded = load_agent(tmp_path / "agent", env, device="cpu", reward_coef=0.5)
+    for model in (loaded, MemoryPPO.load(tmp_path / "agent.zip", env, device="cpu")):
+        assert model.reward_horizon == model.policy.reward_head.horizon == 2
+        model.learn(4 * model.n_steps)
 
 
 def test_an_agent_of_another_environment(small_agent, tmp_path):
