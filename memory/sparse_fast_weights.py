@@ -208,11 +208,7 @@ class SparseFastWeights(SequenceMemory):
             out = fast_weights_step(self._sizes, made, weights, self.initial, start)
         else:
             out, weights = self._step(self._read_off(made), weights, start)
-        read = out[..., : self.value_size]
-        for next_query in self.next_queries:
-            made = self._with_query(made, next_query(x, read))
-            read = self._read(self._read_off(made), weights)
-            out = torch.cat((out, read), -1)
+        out = self._read_on(x, made, out, lambda made: self._read(self._read_off(made), weights))
         return self._output(x, out), FastWeightState(weights)
 
     def forward(
@@ -246,12 +242,20 @@ class SparseFastWeights(SequenceMemory):
         A further read goes through the same writes again: each step reads what is there then.
         """
         out, end = form(made, weights, starts)
-        read = out[..., : self.value_size]
-        for next_query in self.next_queries:
-            made = self._with_query(made, next_query(x, read))
-            read = form(made, weights, starts)[0][..., : self.value_size]
-            out = torch.cat((out, read), -1)
+        first = slice(self.value_size)
+        out = self._read_on(x, made, out, lambda made: form(made, weights, starts)[0][..., first])
         return out, end
+
+    def _read_on(
+        self, x: Tensor, made: Tensor, out: Tensor, read: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """The first read and the error (..., 2 v), with what it leads to beside them."""
+        latest = out[..., : self.value_size]
+        for next_query in self.next_queries:
+            made = self._with_query(made, next_query(x, latest))
+            latest = read(made)
+            out = torch.cat((out, latest), -1)
+        return out
 
     def _fused(self, made: Tensor, weights: Tensor, starts: Tensor | None) -> tuple[Tensor, Tensor]:
         """Reads and errors (B, T, H, 2 v), and the weights at the end, by the kernel."""
