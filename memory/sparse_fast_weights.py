@@ -20,6 +20,7 @@ from .kernels import (
     num_logits,
     slot_weights,
 )
+from .slot_access import SlotAccess, read_slots, step_slots
 
 _Form = Callable[[Tensor, Any, Tensor | None], tuple[Tensor, Tensor]]
 
@@ -207,8 +208,9 @@ class SparseFastWeights(SequenceMemory):
         if fused:
             out = fast_weights_step(self._sizes, made, weights, self.initial, start)
         else:
-            out, weights = self._step(self._read_off(made), weights, start)
-        out = self._read_on(x, made, out, lambda made: self._read(self._read_off(made), weights))
+            access, additive = self._read_off(made), self.rule == "additive"
+            out, weights = step_slots(access, weights, self.initial, start, additive=additive)
+        out = self._read_on(x, made, out, lambda made: read_slots(self._read_off(made), weights))
         return self._output(x, out), FastWeightState(weights)
 
     def forward(
@@ -275,7 +277,7 @@ class SparseFastWeights(SequenceMemory):
             weights: Tensor,
             initial: Tensor,
         ) -> tuple[Tensor, Tensor]:
-            given = _Generated(keys, parts.slot, strength, value, rate, None)
+            given = SlotAccess(keys, parts.slot, strength, value, rate, None)
             return self._by_chunks(given, weights, initial, starts)
 
         return slot_weights(
@@ -296,7 +298,7 @@ class SparseFastWeights(SequenceMemory):
 
     def _by_chunks(
         self,
-        parts: "_Generated",
+        parts: SlotAccess,
         weights: Tensor | None,
         initial: Tensor,
         starts: Tensor | None,
@@ -314,44 +316,6 @@ class SparseFastWeights(SequenceMemory):
             chunk_size=self.chunk_size,
         )
         return torch.cat((reads, errors), -1), weights
-
-    def _step(
-        self, made: "_Generated", weights: Tensor, start: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Reads and errors (B, H, 2 v) of one step in torch, which may overwrite ``weights``."""
-        if start is not None:
-            weights = self._reset(weights, start)
-        if made.log_decay is not None:
-            gamma = made.log_decay.exp()[:, :, None, None, None].to(weights.dtype)
-            weights = torch.lerp(self.initial, weights, gamma)
-        slots = weights.flatten(0, 2)  # of all rows and heads
-        (kappa, rho), (to_write, to_read) = self._joint(made)
-        held = self._held(slots, to_write)
-        error = made.value
-        if self.rule == "delta":
-            error = error - (kappa @ held).squeeze(-2)
-        written = torch.addcmul(held, kappa.mT, (made.rate.unsqueeze(-1) * error).unsqueeze(-2))
-        # Not index_add_, which is slower: the slots of one address are all different.
-        slots.index_copy_(0, to_write.flatten(), written.view(-1, *slots.shape[1:]))
-        read = (rho @ self._held(slots, to_read)).squeeze(-2)
-        return torch.cat((read, error), -1), weights
-
-    def _read(self, made: "_Generated", weights: Tensor) -> Tensor:
-        """One read (B, H, v) in torch, of what is there."""
-        (_, rho), (_, to_read) = self._joint(made)
-        return (rho @ self._held(weights.flatten(0, 2), to_read)).squeeze(-2)
-
-    def _joint(self, made: "_Generated") -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Kappa and rho of the selected slots (B, H, 1, K k), and where these are (B, H, K)."""
-        joint = (made.strength.unsqueeze(-1) * made.keys.unsqueeze(-2)).flatten(-2).unsqueeze(-2)
-        rows, heads = made.slot.shape[:2]
-        first = torch.arange(0, rows * heads * self.num_slots, self.num_slots, device=joint.device)
-        return joint.unbind(2), (made.slot + first.view(rows, heads, 1, 1)).unbind(2)
-
-    def _held(self, slots: Tensor, rows: Tensor) -> Tensor:
-        """What selected slots hold, (B, H, K k, v)."""
-        shape = (*rows.shape[:2], self.top_k * self.key_size, self.value_size)
-        return slots.index_select(0, rows.flatten()).view(shape)
 
     def _made(self, x: Tensor) -> Tensor:
         """What the slow weights make of inputs (..., D): (..., H, W), in parts of `_widths`."""
@@ -371,7 +335,7 @@ class SparseFastWeights(SequenceMemory):
         address = chosen if self.address != "random" else address
         return torch.cat((key, query, written, address, last), -1)
 
-    def _read_off(self, made: Tensor) -> "_Generated":
+    def _read_off(self, made: Tensor) -> SlotAccess:
         keys, value, logits, rate, decay = made.split(self._widths, -1)
         slot, strength = sparse_address(
             logits.unflatten(-1, (2, logits.shape[-1] // 2)),
@@ -380,7 +344,7 @@ class SparseFastWeights(SequenceMemory):
             columns=self._sizes.columns,
             straight_through=self._sizes.straight_through,
         )
-        return _Generated(
+        return SlotAccess(
             keys=F.normalize(F.silu(keys.unflatten(-1, (2, self.key_size))), dim=-1),
             slot=slot,
             strength=strength,
@@ -389,27 +353,8 @@ class SparseFastWeights(SequenceMemory):
             log_decay=log_decay(decay.squeeze(-1)) if self.decay else None,
         )
 
-    def _reset(self, weights: Tensor, start: Tensor) -> Tensor:
-        """Put rows back to the initial weights, in place where that saves a copy."""
-        if start.device.type != "cpu":  # where asking whether there are any would be a wait
-            return torch.where(start.view(-1, 1, 1, 1, 1), self.initial, weights)
-        if start.any():
-            weights[start] = self.initial
-        return weights
-
     def _output(self, x: Tensor, reads_and_errors: Tensor) -> Tensor:
         return self.slow(x) + self.fast(reads_and_errors.flatten(-2))
-
-
-class _Generated(NamedTuple):
-    """One write and one read for every step and head, in this order where both have an axis."""
-
-    keys: Tensor  # (..., H, 2, k)
-    slot: Tensor  # (..., H, 2, K) numbers of the addressed slots
-    strength: Tensor  # (..., H, 2, K)
-    value: Tensor  # (..., H, v)
-    rate: Tensor  # (..., H)
-    log_decay: Tensor | None  # (..., H)
 
 
 def start_as_averages(key_bias: Tensor, query_bias: Tensor, rate_bias: Tensor) -> None:
