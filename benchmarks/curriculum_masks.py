@@ -10,8 +10,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from driftwise.agents.classifiers import LEARNERS, StreamConfig
-from driftwise.benchmarks.stream_cells import LEARNING_RATES, played
+from driftwise.agents.classifiers import StreamConfig
+from driftwise.benchmarks.stream_cells import LEARNING_RATES, described, played
 from driftwise.tracking import Result
 
 NUM_CLASSES = 150
@@ -45,13 +45,7 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
 
 def config(row: str, setting: str) -> Mapping[str, Any]:
     """What decides the numbers of a cell."""
-    given = _config(row, setting)
-    learner = LEARNERS[row](**given.learner_kwargs)
-    return {
-        "run": dataclasses.asdict(given),
-        "learner": vars(learner),
-        "version": 1,
-    }
+    return {**described(_config(row, setting)), "version": 1}
 
 
 RESULT = Result(

@@ -9,15 +9,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from driftwise.agents.classifiers import StreamConfig
-from driftwise.benchmarks.stream_cells import curriculum, measure_levels, played
+from driftwise.benchmarks.stream_cells import curriculum, described, measure_levels, played
 from driftwise.tracking import Result
 
-# Each row changes one thing of "hebbian": gamma 0.01, T 500, rows' lengths kept, n/c.
+# Each row changes one thing of "hebbian": gamma 0.01, T 500, rows' lengths kept, n/c, cosines of
+# centred activations.
 ROWS: dict[str, dict[str, Any]] = {
     "hebbian": {},
     "gamma_0": {"gamma": 0.0},
     "gamma_0.1": {"gamma": 0.1},
     "gamma_1": {"gamma": 1.0},
+    "T_1": {"T": 1.0},
     "T_2": {"T": 2.0},
     "T_10": {"T": 10.0},
     "T_100": {"T": 100.0},
@@ -25,9 +27,9 @@ ROWS: dict[str, dict[str, Any]] = {
     "rate_1_over_c": {"batch_rate": "1/c"},
     "norm_activation": {"norm_matching": "activation"},
     "norm_none": {"norm_matching": None},
-    "centring": {"centring": True},
-    "cosine": {"cosine": True},
-    "cosine_centring": {"cosine": True, "centring": True},
+    "no_centring": {"centring": False},
+    "no_cosine": {"cosine": False},
+    "neither": {"cosine": False, "centring": False},
 }
 
 
@@ -43,14 +45,14 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
 
 def config(row: str, setting: str) -> Mapping[str, Any]:
     """What decides the numbers of a cell."""
-    return {"run": dataclasses.asdict(_config(row)), "version": 1}
+    return {**described(_config(row)), "version": 1}
 
 
 RESULT = Result(
     name="hebbian_ablation",
     command="driftwise results run hebbian_ablation",
     protocol="As omniglot_curriculum.json at 70 %, up to 600 classes, all rows with the step size "
-    "of hebbian. T_2 writes a class once, at its first sighting.",
+    "of hebbian. T_1 never writes, T_2 a class once, at its first sighting.",
     rows=list(ROWS),
     settings=["default"],
     seeds=list(range(5)),

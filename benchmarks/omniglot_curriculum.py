@@ -6,12 +6,17 @@ The figure of the Hebbian softmax (Rae et al. 2018), by our protocol (docs/strea
 and 30 more whenever the learner tells enough held-out drawings of the present ones.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from driftwise.agents.classifiers import StreamConfig
-from driftwise.benchmarks.stream_cells import LEARNING_RATES, curriculum, measure_levels, played
+from driftwise.benchmarks.stream_cells import (
+    LEARNING_RATES,
+    curriculum,
+    described,
+    measure_levels,
+    played,
+)
 from driftwise.tracking import Result
 
 THRESHOLDS = {"default": 0.7, "threshold_60": 0.6, "threshold_80": 0.8}
@@ -28,7 +33,7 @@ def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
 
 def config(row: str, setting: str) -> Mapping[str, Any]:
     """What decides the numbers of a cell."""
-    return {"run": dataclasses.asdict(_config(row, setting)), "version": 1}
+    return {**described(_config(row, setting)), "version": 1}
 
 
 RESULT = Result(

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from driftwise.agents.classifiers import ConvNet, StreamConfig, make_learner
-from driftwise.benchmarks.stream_cells import curriculum
+from driftwise.benchmarks.stream_cells import curriculum, described
 from driftwise.envs import ClassIncremental, Omniglot
 from driftwise.tracking import Result, SkipCell
 
@@ -138,7 +138,7 @@ def config(row: str, setting: str) -> Mapping[str, Any] | None:
         return {"tasks": TASKS, "version": 1} if row not in LEARNERS else None
     if row not in LEARNERS:
         return None
-    return {"run": dataclasses.asdict(_config(row, setting)), "budget_s": BUDGET_S, "version": 1}
+    return {**described(_config(row, setting)), "budget_s": BUDGET_S, "version": 1}
 
 
 RESULT = Result(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from driftwise.agents.classifiers import StreamConfig, run_stream
+from driftwise.agents.classifiers import LEARNERS, StreamConfig, run_stream
 
 RUNS = "runs/streams"
 MAX_CLASSES = 900
@@ -20,9 +20,10 @@ GROUP = 5
 LEARNING_RATES = {
     "softmax": 5e-3,
     "softmax_fast_rows": 1e-3,
-    "hebbian": 2e-3,
-    "cosine_imprinting": 3e-3,
-    "lambda_only": 3e-3,
+    "hebbian": 4e-3,
+    "cosine_imprinting": 4e-3,
+    "lambda_only": 4e-3,
+    "cosine": 4e-3,
     "nearest_class_mean": 3e-3,
     "replay": 5e-3,
     "fast_weights": 3e-3,
@@ -46,6 +47,12 @@ def played(config: StreamConfig, seed: int, name: str) -> dict[str, Any]:
     torch.set_num_threads(1)
     seeded = dataclasses.replace(config, seed=seed)
     return run_stream(seeded, runs=RUNS, name=name, progress=False, tensorboard=False)
+
+
+def described(config: StreamConfig) -> dict[str, Any]:
+    """What decides the numbers of a run: also those settings of the learner that it leaves open."""
+    learner = LEARNERS[config.learner](**config.learner_kwargs)
+    return {"run": dataclasses.asdict(config), "learner": vars(learner)}
 
 
 def measure_levels(report: Mapping[str, Any]) -> dict[str, Any]:

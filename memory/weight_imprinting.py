@@ -14,10 +14,18 @@ class WeightImprinting(HebbianSoftmax):
     Args:
         in_features: d, width of the activations.
         num_classes: m.
+        centring: see :class:`HebbianSoftmax`.
     """
 
-    def __init__(self, in_features: int, num_classes: int) -> None:
-        super().__init__(in_features, num_classes, bias=False, norm_matching="row", cosine=True)
+    def __init__(self, in_features: int, num_classes: int, *, centring: bool = False) -> None:
+        super().__init__(
+            in_features,
+            num_classes,
+            bias=False,
+            norm_matching="row",
+            centring=centring,
+            cosine=True,
+        )
 
     def _rates(self, n: Tensor, c: Tensor) -> Tensor:
         return n == c

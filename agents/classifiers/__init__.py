@@ -13,6 +13,7 @@ from .la_maml_configs import (
 from .learner import Images, Labels, Learner
 from .learner_configs import (
     ClassMeanConfig,
+    CosineConfig,
     FastRowsConfig,
     FastWeightsConfig,
     HebbianConfig,
@@ -35,6 +36,7 @@ __all__ = [
     "LEARNERS",
     "ClassMeanConfig",
     "ConvNet",
+    "CosineConfig",
     "FastRowsConfig",
     "FastWeightReadout",
     "FastWeightsConfig",

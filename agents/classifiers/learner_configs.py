@@ -109,7 +109,12 @@ class FastRowsConfig(SoftmaxConfig):
 
 @dataclass(frozen=True)
 class HebbianConfig(SoftmaxConfig):
-    """A Hebbian softmax; see :class:`~driftwise.memory.HebbianSoftmax` for its arguments."""
+    """A Hebbian softmax; see :class:`~driftwise.memory.HebbianSoftmax` for its arguments.
+
+    Centred and with cosines: features behind a ReLU have a large part in common, which all rows
+    would memorise, and a row just written is shorter than those that have been trained for long.
+    ``benchmarks/hebbian_ablation.py`` measures what either is worth.
+    """
 
     gamma: float = 0.01
     """Least mixing rate."""
@@ -119,9 +124,9 @@ class HebbianConfig(SoftmaxConfig):
     """n/c or 1/c."""
     norm_matching: str | None = "row"
     """row, activation or None."""
-    centring: bool = False
+    centring: bool = True
     """Subtract the running mean of the activations."""
-    cosine: bool = False
+    cosine: bool = True
     """Logits are cosines, times a learned scale."""
 
     def make_head(self, num_classes: int) -> ParameterRule:
@@ -153,12 +158,24 @@ class LambdaOnlyConfig(HebbianConfig):
 
 
 @dataclass(frozen=True)
-class ImprintingConfig(SoftmaxConfig):
+class CosineConfig(SoftmaxConfig):
+    """A cosine softmax, trained by gradients alone: what writing to its rows is compared with."""
+
+    centring: bool = True
+    """Subtract the running mean of the activations."""
+
+    def make_head(self, num_classes: int) -> ParameterRule:
+        """From features to logits; with T = 1 no class is rare, and the mean is followed."""
+        return HebbianSoftmax(self.width, num_classes, T=1, centring=self.centring, cosine=True)
+
+
+@dataclass(frozen=True)
+class ImprintingConfig(CosineConfig):
     """A cosine softmax with weight imprinting (:class:`~driftwise.memory.WeightImprinting`)."""
 
     def make_head(self, num_classes: int) -> ParameterRule:
         """From features to logits."""
-        return WeightImprinting(self.width, num_classes)
+        return WeightImprinting(self.width, num_classes, centring=self.centring)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from .la_maml_configs import (
 from .learner import Learner
 from .learner_configs import (
     ClassMeanConfig,
+    CosineConfig,
     FastRowsConfig,
     FastWeightsConfig,
     HebbianConfig,
@@ -37,6 +38,7 @@ LEARNERS: dict[str, type[LearnerConfig]] = {
     "softmax": SoftmaxConfig,
     "softmax_fast_rows": FastRowsConfig,
     "hebbian": HebbianConfig,
+    "cosine": CosineConfig,
     "cosine_imprinting": ImprintingConfig,
     "lambda_only": LambdaOnlyConfig,
     "nearest_class_mean": ClassMeanConfig,

@@ -21,8 +21,9 @@ class StreamConfig:
     """A learner, a stream, and for how long; all of it plain data."""
 
     learner: str = "hebbian"
-    """softmax, softmax_fast_rows, hebbian, lambda_only, cosine_imprinting, nearest_class_mean,
-    replay, fast_weights, la_maml, sparse_la_maml, sparse_la_maml_inner or sparse_relu_la_maml."""
+    """softmax, softmax_fast_rows, hebbian, lambda_only, cosine, cosine_imprinting,
+    nearest_class_mean, replay, fast_weights, la_maml, sparse_la_maml, sparse_la_maml_inner or
+    sparse_relu_la_maml."""
     learner_kwargs: dict[str, Any] = field(default_factory=dict)
     """Settings of the learner, such as learning_rate or gamma."""
     start_from: str | None = None
