@@ -300,6 +300,7 @@ def test_bad_arguments(name, class_order, settings, message):
         ("softmax", {"learning_rate": "fast"}, "learning_rate must be a number, got 'fast'"),
         ("hebbian", {"mask_unseen": "no"}, "mask_unseen must be True or False, got 'no'"),
         ("la_maml", {"mask_unseen": 0}, "mask_unseen must be True or False, got 0"),
+        ("cosine", {"centring": "no"}, "centring must be True or False, got 'no'"),
         ("hebbian", {"T": "500"}, "T must be a number, got '500'"),
         ("hebbian", {"width": 8.0}, "width must be an integer, got 8.0"),
         ("replay", {"memory_bytes": 1000.5}, "memory_bytes must be an integer, got 1000.5"),

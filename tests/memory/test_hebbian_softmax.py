@@ -211,6 +211,28 @@ def test_cosine_logits():
     torch.testing.assert_close(head(7 * h), 10 * cosine)
 
 
+def test_T_1_never_writes_and_follows_the_mean():
+    head, h = make(T=1, centring=True, cosine=True), torch.randn(3, 4).double()
+    before = head.weight.detach().clone()
+    for labels in ([0, 0, 1], [1, 2, 5]):
+        head.apply(h, torch.tensor(labels))
+    assert torch.equal(head.weight, before)
+    torch.testing.assert_close(head.mean, h.mean(0))
+    centred = nn.functional.cosine_similarity((h - h.mean(0))[:, None], before[None], dim=2)
+    torch.testing.assert_close(head(h), 10 * centred + head.bias)
+
+
+def test_imprinting_of_centred_activations():
+    h, shift = torch.randn(6, 4).double(), 7.0
+    heads = [WeightImprinting(4, 6, centring=centring).double() for centring in (True, False)]
+    for head in heads:
+        head.apply(h[:3] + shift, torch.zeros(3, dtype=torch.int64))  # tells the mean
+        head.apply(h[3:] + shift, torch.tensor([1, 2, 3]))
+    for head, centre in zip(heads, (h[:3].mean(0), torch.full((4,), -shift)), strict=True):
+        rows = nn.functional.normalize(head.weight[1:4].detach(), dim=1)
+        torch.testing.assert_close(rows, nn.functional.normalize(h[3:] - centre, dim=1))
+
+
 def test_imprinting_writes_at_first_sight_only():
     torch.manual_seed(0)
     head = WeightImprinting(4, 6).double()
