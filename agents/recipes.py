@@ -132,7 +132,6 @@ def maze(stationary: bool = False) -> TrainConfig:
         n_steps=250,
         total_timesteps=4_000_000,
         learning_rate=4e-3,
-        vf_coef=0.1,
         memory_kwargs=CONTROLLED,
     )
 

@@ -6,7 +6,6 @@
 not seen yet, then keeps going to where it was paid.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,19 +30,13 @@ from driftwise.tracking import Result
 HORIZON = 50  # the goal moves no sooner again
 SEARCH_REWARD = 479.0  # of an episode of the stationary maze: the published plan, exact simulation
 
-# What was best for a GRU of 0.03, 0.1 and 0.3, as 0.1 for sparse fast weights (see LOG.md).
-_RECURRENT = {"vf_coef": 0.3}
-CHANGES = {"gru": _RECURRENT, "lstm": _RECURRENT}
-
 OTHERS: dict[str, type[Player]] = {**PLAYERS, "search": SearchPlayer}
 
 
 def agent(row: str, setting: str) -> TrainConfig:
     """The agent of a row; of other rows the world that they play in."""
     config = maze(setting == "stationary")
-    if row in EQUAL_SIZE:
-        config = with_memory(config, row)
-    return dataclasses.replace(config, **CHANGES.get(row, {}))
+    return with_memory(config, row) if row in EQUAL_SIZE else config
 
 
 def recovery_steps(record: PlayRecord) -> float:
