@@ -251,6 +251,12 @@ class ImageCurriculumWorld(PlayedWorld[CurriculumTrace, CurriculumEpisode]):
             ("drawing", self.images.num_drawings),
             ("last_label", levels.num_classes + 1),
         ]
+        for name in ("trace_label", "trace_drawing"):
+            draws = state[name]
+            if ((draws < 0) | (draws >= 1)).any():
+                raise ValueError(
+                    f"state[{name!r}] must be from 0 to below 1, got {draws.min()} to {draws.max()}"
+                )
         for name, end in ends:
             values = state[name]
             if ((values < 0) | (values >= end)).any():

@@ -41,10 +41,13 @@ def check_state(
         raise ValueError(f"state must be what {method}() returned, got {type(state).__name__}")
     if SETTINGS not in state:
         raise ValueError(f"state must be what {method}() returned, got the keys {sorted(state)}")
-    expected, given = (
-        np.asarray(part[SETTINGS], dtype=np.uint8).tobytes().decode(errors="replace")
-        for part in (own, state)
-    )
+    try:
+        expected, given = (
+            np.asarray(part[SETTINGS], dtype=np.uint8).tobytes().decode(errors="replace")
+            for part in (own, state)
+        )
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"state[{SETTINGS!r}] must be what {method}() returned") from None
     if given != expected:
         raise ValueError(f"state must be of {what} with {expected}, got {given}")
     missing = [key for key in own if key not in state]

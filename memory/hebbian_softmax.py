@@ -60,7 +60,8 @@ class HebbianSoftmax(ParameterRule):
             than they are, so that every write then shortens the row a little. ``"row"`` also scales
             the row that was written to back to its length: a write turns the row and leaves its
             length to the gradient. An activation of length zero, which has no direction, then
-            counts as the row itself. None writes activations as they are.
+            counts as the row itself, and a row of length zero, which gives no length, is written
+            to as with None. None writes activations as they are.
         centring: subtract the running mean of all earlier activations from them, in the logits and
             in what is written. Activations behind a ReLU share a large part, which rows would
             memorise. The mean moves at each write by the rate max(1 / number of writes, gamma).
@@ -176,8 +177,9 @@ class HebbianSoftmax(ParameterRule):
         rows = self.weight[classes].to(h.dtype)
         lengths = rows.norm(dim=1, keepdim=True)
         if self.norm_matching is not None:
-            own = h.norm(dim=1, keepdim=True)
-            h = torch.where(own > 0, h * (lengths[places] / own), rows[places])
+            own, row = h.norm(dim=1, keepdim=True), lengths[places]
+            matched = torch.where(own > 0, h * (row / own), rows[places])
+            h = torch.where(row > 0, matched, h)
         sums = sum_over_processes(h.new_zeros(rows.shape).index_add_(0, places, h))
 
         n, c = (count[classes].unsqueeze(1).to(h.dtype) for count in (seen, self.counts))
@@ -185,7 +187,8 @@ class HebbianSoftmax(ParameterRule):
         written = (1 - rates) * rows + rates * (sums / n)
         if self.norm_matching == "row":
             own = written.norm(dim=1, keepdim=True)
-            written = torch.where(own > 0, written * (lengths / own), rows)
+            turned = torch.where(own > 0, written * (lengths / own), rows)
+            written = torch.where(lengths > 0, turned, written)
         # Rows that are not to be written to stay the same to the bit.
         written = torch.where(rates > 0, written, rows)
         self.weight[classes] = written.to(self.weight.dtype)

@@ -23,7 +23,8 @@ def check_learner(make: Callable[[], Learner], *, batch_size: int = 8, seed: int
     return numbers, and leave images and labels as they are; that a state put into a new learner, by
     way of a checkpoint on disk, gives the same predictions and the same learning from there on, to
     the bit; that a state is a copy; that labels and images are checked, and a bad batch leaves no
-    trace. NumPy arrays and tensors must be taken alike.
+    trace; that a state which does not fit is refused, and leaves none either. NumPy arrays and
+    tensors must be taken alike.
 
     Args:
         make: makes a new learner, the same at each call; for at least 2 classes.
@@ -79,6 +80,7 @@ def check_learner(make: Callable[[], Learner], *, batch_size: int = 8, seed: int
     _same(saved, twin.state_dict(), "a state and the learner it was taken from, which went on")
 
     _check_bad_batches(learner, *batch())
+    _check_bad_states(learner)
 
 
 def _check_prediction(learner: Learner, x: Tensor) -> None:
@@ -108,6 +110,8 @@ def _check_bad_batches(learner: Learner, x: Tensor, y: Tensor) -> None:
         "labels that are no integers": (x, y.float()),
         "images in eight bits": ((x * 255).to(torch.uint8), y),
         "images of another shape": (x[:, :, 1:], y),
+        "a pixel that is NaN": (torch.where(x == x.max(), torch.nan, x), y),
+        "a pixel that is infinite": (torch.where(x == x.max(), torch.inf, x), y),
     }
     for what, (images, labels) in bad.items():
         before = learner.state_dict()
@@ -117,6 +121,23 @@ def _check_bad_batches(learner: Learner, x: Tensor, y: Tensor) -> None:
             _same(learner.state_dict(), before, f"the states before and after {what}")
         else:
             raise AssertionError(f"update must raise a TypeError or ValueError for {what}")
+
+
+def _check_bad_states(learner: Learner) -> None:
+    before = learner.state_dict()
+    bad: dict[str, Any] = {"an empty state": {}, "a state that is a list": [before]}
+    bad |= {
+        f"a state whose {name!r} is a row longer": {**before, name: part[[0, *range(len(part))]]}
+        for name, part in before.items()
+        if isinstance(part, (Tensor, np.ndarray)) and part.ndim and len(part)
+    }
+    for what, state in bad.items():
+        try:
+            learner.load_state_dict(state)
+        except ValueError:
+            _same(learner.state_dict(), before, f"the states before and after {what}")
+        else:
+            raise AssertionError(f"load_state_dict must raise a ValueError for {what}")
 
 
 def _same(found: Any, expected: Any, what: str, place: str = "") -> None:

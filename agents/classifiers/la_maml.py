@@ -19,7 +19,7 @@ from ...memory.contract import check_rates, check_sizes
 from ...memory.initial_masks import check_mask_kwargs
 from ..agent_files import load_optimizer, load_weights
 from .learner import Images, Labels, as_images, as_labels
-from .online_classifier import PREDICT_BATCH, as_class_order, check_saved
+from .online_classifier import PREDICT_BATCH, as_class_order, load_or_stay
 from .replay import ReplayBuffer
 
 
@@ -261,7 +261,9 @@ class LaMAML:
         Raises:
             ValueError: the state is that of another kind of learner, or of another class order.
         """
-        check_saved(state, self.state_dict())
+        load_or_stay(self._load, state, self.state_dict())
+
+    def _load(self, state: dict[str, Any]) -> None:
         if self.mask is not None:
             self.mask.load_state_dict(state["mask"])
         load_weights(self.net, state["network"])

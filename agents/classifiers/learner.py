@@ -29,6 +29,8 @@ class Learner(Protocol):
     def predict(self, x: Images) -> Tensor:
         """Log-probabilities (n, m) for float32 images (n, 1, 28, 28) in [0, 1], ink 1.
 
+        As streams yield them, (n, 28, 28), they will do as well.
+
         Changes nothing: not the weights, not the statistics of a norm, not a random state.
         """
         ...
@@ -57,7 +59,7 @@ class Learner(Protocol):
 
 
 def as_images(x: Images) -> Tensor:
-    """Images as a tensor (n, 1, 28, 28).
+    """Images (n, 1, 28, 28) or (n, 28, 28) as a tensor (n, 1, 28, 28).
 
     Raises:
         TypeError: they are not float32.
@@ -66,9 +68,9 @@ def as_images(x: Images) -> Tensor:
     images = x if isinstance(x, Tensor) else np.array(x)
     if str(images.dtype) not in ("float32", "torch.float32"):
         raise TypeError(f"x must be float32 images with ink 1, got {images.dtype}")
-    if images.shape[1:] != (1, 28, 28):
+    if images.shape[1:] not in ((1, 28, 28), (28, 28)):
         raise ValueError(f"x must have shape (n, 1, 28, 28), got {tuple(images.shape)}")
-    images = torch.as_tensor(images)
+    images = torch.as_tensor(images).view(-1, 1, 28, 28)
     if not images.isfinite().all():
         raise ValueError("x must be finite, got NaN or infinite pixels")
     return images

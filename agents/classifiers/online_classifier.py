@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ...envs.arguments import in_short
 from ...memory import ParameterRule
+from ...memory.contract import kind_of
 from ..agent_files import load_optimizer, load_weights
 from .learner import Images, Labels, as_images, as_labels
 from .replay import ReplayBuffer
@@ -72,35 +73,45 @@ class OnlineClassifier:
         self.network.eval()
         with torch.no_grad():
             logits = [self.head(self.body(part)) for part in parts]
-            return self._masked(torch.cat(logits)).log_softmax(1)
+            return self._masked(torch.cat(logits), self.seen).log_softmax(1)
 
     def update(self, x: Images, y: Labels) -> dict[str, float]:
         """One step; returns its ``loss``, and the ``accuracy`` of what it was computed from.
 
         Raises:
-            FloatingPointError: the loss is NaN or infinite; the weights stay as they are.
+            FloatingPointError: the loss is NaN or infinite. Nothing was learned.
         """
         images = as_images(x)
         count = len(images)
         labels = as_labels(y, count, self.num_classes)
         if count < self.min_batch:
             raise ValueError(f"x must hold at least {self.min_batch} images, got {count}")
+        given = images, labels
         if self.replay is not None:
             self.replay.check(images)
+            drawn = self.replay.random.get_state()
             old_images, old_labels = self.replay.sample(count)
-            self.replay.add(images, labels)
             images = torch.cat((images, old_images.to(images.device)))
             labels = torch.cat((labels, old_labels))
         images, labels = images.to(self.device), labels.to(self.device)
-        self.seen[labels] = True
+        seen = self.seen.index_fill(0, labels, True)
 
         self.network.train()
+        # A norm's running statistics, which the forward pass moves.
+        statistics = [(buffer, buffer.clone()) for buffer in self.body.buffers()]
         h = self.body(images)
-        logits = self._masked(self.head(h))
+        logits = self._masked(self.head(h), seen)
         loss = F.cross_entropy(logits, labels)
         value = loss.item()
         if not math.isfinite(value):
+            for buffer, before in statistics:
+                buffer.copy_(before)
+            if self.replay is not None:
+                self.replay.random.set_state(drawn)
             raise FloatingPointError(f"the loss became {value}: a smaller learning_rate may help")
+        self.seen = seen
+        if self.replay is not None:
+            self.replay.add(*given)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -109,9 +120,9 @@ class OnlineClassifier:
         correct = logits[:count].argmax(1) == labels[:count]
         return {"loss": value, "accuracy": correct.float().mean().item()}
 
-    def _masked(self, logits: Tensor) -> Tensor:
-        if self.mask_unseen and self.seen.any():
-            return logits.masked_fill(~self.seen, float("-inf"))
+    def _masked(self, logits: Tensor, seen: Tensor) -> Tensor:
+        if self.mask_unseen and seen.any():
+            return logits.masked_fill(~seen, float("-inf"))
         return logits
 
     def state_dict(self) -> dict[str, Any]:
@@ -132,7 +143,9 @@ class OnlineClassifier:
         Raises:
             ValueError: the state is that of another kind of learner, or of another class order.
         """
-        check_saved(state, self.state_dict())
+        load_or_stay(self._load, state, self.state_dict())
+
+    def _load(self, state: dict[str, Any]) -> None:
         load_weights(self.network, state["network"])
         load_optimizer(self.optimizer, state["optimizer"])
         self.seen.copy_(state["seen"])
@@ -158,14 +171,38 @@ def as_class_order(class_order: int | Sequence[int] | Tensor) -> Tensor:
     return torch.from_numpy(order.astype(np.int64))
 
 
-def check_saved(state: Any, own: Mapping[str, Any]) -> None:
+def load_or_stay(
+    load: Callable[[dict[str, Any]], None], state: dict[str, Any], own: dict[str, Any]
+) -> None:
+    """Load a state into the learner whose state is ``own``, all of it or nothing.
+
+    Raises:
+        ValueError: it does not fit; ``own`` was put back.
+    """
+    _check_saved(state, own)
+    try:
+        load(state)
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        load(own)
+        raise ValueError(f"state must be what state_dict() returned, got: {error}") from error
+
+
+def _check_saved(state: Any, own: Mapping[str, Any]) -> None:
     """Raise a ``ValueError`` if a state cannot be that of the learner whose state is ``own``."""
     if not isinstance(state, Mapping) or state.keys() != own.keys():
         got = sorted(state) if isinstance(state, Mapping) else f"a {type(state).__name__}"
         raise ValueError(f"state must be what state_dict() returned, got {got}")
+    for name in ("class_order", "seen"):
+        if not isinstance(state[name], Tensor):
+            raise ValueError(f"state[{name!r}] must be a tensor, got {kind_of(state[name])}")
     check_class_order(state["class_order"], own["class_order"])
     if state["kind"] != own["kind"]:
         raise ValueError(f"state must be that of {own['kind']}, got that of {state['kind']}")
+    if state["seen"].shape != own["seen"].shape:
+        raise ValueError(
+            f"state['seen'] must have shape {tuple(own['seen'].shape)}, "
+            f"got {tuple(state['seen'].shape)}"
+        )
 
 
 def check_class_order(saved: Tensor, expected: Tensor, what: str = "state") -> None:

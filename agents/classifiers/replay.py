@@ -85,9 +85,10 @@ class ReplayBuffer:
         Raises:
             ValueError: the state is that of a buffer of another capacity.
         """
-        if state["labels"].shape != self.labels.shape:
+        if {len(state["labels"]), len(state["images"])} != {len(self.labels)}:
             raise ValueError(
-                f"replay buffer must have {len(self.labels)} places, got {len(state['labels'])}"
+                f"replay buffer must have {len(self.labels)} places, got {len(state['labels'])} "
+                f"labels and {len(state['images'])} images"
             )
         self.images.copy_(state["images"])
         self.labels.copy_(state["labels"])

@@ -161,7 +161,7 @@ class ClassCurriculum(ClassStream):
         """Asks the learner, if a check is due, and goes on to the next level if it is good enough.
 
         Args:
-            predict: Returns labels (n,) for images (n, 28, 28).
+            predict: Returns labels (n,) for images (n, 28, 28), or scores (n, num_classes).
 
         Raises:
             TypeError, ValueError: ``predict`` returns anything else; nothing has changed then.

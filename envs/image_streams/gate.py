@@ -21,12 +21,22 @@ def balanced_sample(
 
 
 def check_predictions(predictions: Any, count: int, num_classes: int) -> NDArray[Any]:
-    """Returns what a learner predicts as an array (count,) if it is labels.
+    """Returns what a learner predicts as an array (count,) of labels.
+
+    Args:
+        predictions: Labels (count,), or scores (count, num_classes), such as log-probabilities, of
+            which the largest tells the label.
+        count: How many images it was asked about.
+        num_classes: How many labels there are.
 
     Raises:
-        TypeError, ValueError: It is not.
+        TypeError, ValueError: It is neither.
     """
     predictions = np.asarray(predictions)
+    if predictions.dtype.kind == "f" and predictions.shape == (count, num_classes):
+        if np.isnan(predictions).any():
+            raise ValueError("predict must return scores that are numbers, got NaN")
+        predictions = predictions.argmax(axis=1)
     if predictions.dtype.kind not in "iu":
         raise TypeError(f"predict must return integer labels, got {predictions.dtype}")
     if predictions.shape != (count,):

@@ -137,7 +137,7 @@ class ImageStream(ABC):
         """Lets the stream test the learner, after its update; most streams have no need to.
 
         Args:
-            predict: Returns labels (n,) for images (n, 28, 28).
+            predict: Returns labels (n,) for images (n, 28, 28), or scores (n, num_classes).
         """
 
     # ------------------------------------------------------------------ saving

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .cache import cache_folder, checksum, read_array, write_array
 from .image_set import SIZE, ImageSet
-from .omniglot_files import ALPHABETS, characters, find_files, read_drawings
+from .omniglot_files import ALPHABETS, characters, check_files, find_files, read_drawings
 from .resizing import shrink
 
 # That of the 1,623 x 20 images at 28 x 28, which are the same wherever they were read from.
@@ -62,6 +62,12 @@ def _load(root: str | os.PathLike[str] | None) -> NDArray[np.uint8]:
     files = find_files(Path(given)) if given else None
     if root is not None and files is None:
         raise FileNotFoundError(f"root must be a folder with Omniglot, got {root}. {GET_IT}")
+    if root is not None and files is not None:
+        try:  # before the cache, which would hide that files are missing
+            for split, path in files.items():
+                check_files(path, split)
+        except ValueError as error:
+            raise ValueError(f"{error}. Replace {path.parent}. {GET_IT}") from None
     cached = cache_folder() / CACHED
     images = read_array(cached, CHECKSUM)
     if images is None:

@@ -94,7 +94,8 @@ def find_files(root: Path) -> dict[str, Path] | None:
     for folder in (root, root / "omniglot-py", root / "omniglot" / "omniglot-py"):
         found: dict[str, Path] = {}
         for split in ALPHABETS:
-            for path in (folder / f"images_{split}", folder / f"images_{split}.zip"):
+            # A folder beside its zip may be of an unpacking that was interrupted.
+            for path in (folder / f"images_{split}.zip", folder / f"images_{split}"):
                 if path.exists():
                     found.setdefault(split, path)
         if len(found) == len(ALPHABETS):
@@ -110,18 +111,33 @@ def read_drawings(path: Path, split: str) -> Iterator[NDArray[np.bool_]]:
     """
     with ExitStack() as stack:
         names, read = _open(path, stack)
-        drawings: dict[str, list[str]] = defaultdict(list)
-        for name in sorted(names):
-            if name.endswith(".png") and "/." not in name:  # ._0001.png, as macOS adds to zips
-                drawings["/".join(name.split("/")[-3:-1])].append(name)
-        for character in characters(split):
-            found = drawings[character]
-            if len(found) != DRAWINGS:
-                raise ValueError(
-                    f"{path} is incomplete: it has {len(found)} of {DRAWINGS} drawings of "
-                    f"{character}"
-                )
+        for found in _by_character(names, path, split):
             yield np.stack([_decode(read, name, path) for name in found])
+
+
+def check_files(path: Path, split: str) -> None:
+    """Check that a folder or zip can be opened, and has all drawings of a split, by their names.
+
+    Raises:
+        ValueError: It has not; the message names it.
+    """
+    with ExitStack() as stack:
+        _by_character(_open(path, stack)[0], path, split)
+
+
+def _by_character(names: list[str], path: Path, split: str) -> list[list[str]]:
+    """Of each character of a split, in order, the names of its drawings."""
+    drawings: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(names):
+        if name.endswith(".png") and "/." not in name:  # ._0001.png, as macOS adds to zips
+            drawings["/".join(name.split("/")[-3:-1])].append(name)
+    for character in characters(split):
+        found = len(drawings[character])
+        if found != DRAWINGS:
+            raise ValueError(
+                f"{path} is incomplete: it has {found} of {DRAWINGS} drawings of {character}"
+            )
+    return [drawings[character] for character in characters(split)]
 
 
 def _open(path: Path, stack: ExitStack) -> tuple[list[str], Callable[[str], bytes]]:

@@ -29,7 +29,9 @@ class Counting:
         return {"counts": self.counts.clone()}
 
     def load_state_dict(self, state):
-        self.counts = state["counts"].clone()
+        if not isinstance(state, dict) or len(state.get("counts", ())) != 4:
+            raise ValueError("state must be that of a learner of 4 classes")
+        self.counts = torch.as_tensor(state["counts"]).clone()
 
 
 class LearnsFromPredicting(Counting):
@@ -98,9 +100,6 @@ class InArrays(Counting):
     def state_dict(self):
         return {"counts": self.counts.numpy().copy()}
 
-    def load_state_dict(self, state):
-        self.counts = torch.as_tensor(state["counts"]).clone()
-
 
 class DarkensImages(Counting):
     def update(self, x, y):
@@ -125,6 +124,24 @@ class CountsBeforeItChecks(Counting):
         return super().update(x, y)
 
 
+class TakesNaN(Counting):
+    def update(self, x, y):
+        return super().update(x.nan_to_num() if isinstance(x, torch.Tensor) else x, y)
+
+
+class LoadsAnything(Counting):
+    def load_state_dict(self, state):
+        if "counts" not in state:
+            raise ValueError("state must have counts")
+        self.counts = torch.as_tensor(state["counts"]).clone()
+
+
+class LoadsBeforeItChecks(Counting):
+    def load_state_dict(self, state):
+        self.counts = torch.ones(4)
+        super().load_state_dict(state)
+
+
 def test_passes_what_keeps_the_contract():
     check_learner(Counting)
     check_learner(InArrays)
@@ -144,6 +161,9 @@ def test_passes_what_keeps_the_contract():
         (SharesItsState, "must be the same"),
         (DarkensImages, "the images and labels before and after update must be the same"),
         (TakesAnyLabel, "must raise a TypeError or ValueError for the label 4 of 4"),
+        (TakesNaN, "must raise a TypeError or ValueError for a pixel that is NaN"),
+        (LoadsAnything, "must raise a ValueError for a state .*|a state that is a list"),
+        (LoadsBeforeItChecks, "before and after an empty state must be the same"),
         (CountsBeforeItChecks, "before and after the label 4 of 4 classes must be the same"),
     ],
 )

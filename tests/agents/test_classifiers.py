@@ -127,6 +127,22 @@ def test_a_state_of_another_learner_is_refused(tmp_path):
                 ValueError, match=r"state must be what state_dict\(\) returned, got"
             ):
                 make_learner(name, 3, width=4).load_state_dict(state)
+    for name in ("softmax", "replay", "sparse_la_maml"):
+        learner = make_learner(name, 3, width=4)
+        learner.update(torch.rand(4, 1, 28, 28), torch.tensor([0, 1, 1, 0]))
+        before, other = learner.state_dict(), make_learner(name, 3, width=4, seed=1).state_dict()
+        for part, value in (
+            ("seen", torch.zeros(1, dtype=torch.bool)),
+            ("seen", None),
+            ("class_order", None),
+            ("optimizer", {}),
+            ("optimizer", torch.optim.SGD([nn.Parameter(torch.ones(3))], 0.1).state_dict()),
+            ("replay", {}),
+        ):
+            if before[part] is not None:
+                with pytest.raises(ValueError, match="state"):
+                    learner.load_state_dict({**other, part: value})
+                _same(learner.state_dict(), before, "the states before and after")
     save_checkpoint(tmp_path / "else", {"step": 3})
     with pytest.raises(CheckpointError, match="must hold a learner"):
         load_learner(tmp_path / "else")
@@ -324,7 +340,7 @@ def test_the_class_order_is_a_copy():
     ("x", "y", "error", "message"),
     [
         (np.zeros((2, 1, 28, 28)), [0, 1], TypeError, "x must be float32 images"),
-        (np.zeros((2, 28, 28), "f4"), [0, 1], ValueError, r"x must have shape \(n, 1, 28, 28\)"),
+        (np.zeros((2, 28, 27), "f4"), [0, 1], ValueError, r"x must have shape \(n, 1, 28, 28\)"),
         (np.zeros((2, 1, 28, 28), "f4"), [0, 3], ValueError, "y must be from 0 to 2, got 0 to 3"),
         (np.zeros((2, 1, 28, 28), "f4"), [-1, 0], ValueError, "y must be from 0 to 2, got -1 to 0"),
         (np.zeros((2, 1, 28, 28), "f4"), [0], ValueError, r"y must have shape \(2,\)"),
@@ -343,14 +359,26 @@ def test_bad_batches(x, y, error, message):
     _same(learner.state_dict(), before, "the states before and after")
 
 
-def test_a_loss_that_is_no_number_leaves_the_weights():
-    learner = make_learner("softmax", 3, width=4)
+@pytest.mark.parametrize("name", ["softmax", "replay", "hebbian", "fast_weights"])
+def test_a_loss_that_is_no_number_leaves_no_trace(name):
+    learner, x = make_learner(name, 3, width=4), torch.rand(4, 1, 28, 28)
+    learner.update(x, torch.tensor([0, 1, 1, 0]))
+    state = learner.state_dict()
     with torch.no_grad():
-        learner.head.weight[0, 0] = math.inf
-    before = learner.state_dict()
+        learner.body[0].weight[0, 0] = math.inf
     with pytest.raises(FloatingPointError, match="the loss became nan: a smaller learning_rate"):
-        learner.update(torch.rand(4, 1, 28, 28), torch.tensor([0, 1, 2, 0]))
-    _same(learner.state_dict()["optimizer"], before["optimizer"], "the states before and after")
+        learner.update(x, torch.tensor([0, 1, 2, 0]))
+    with torch.no_grad():
+        learner.body[0].weight.copy_(state["network"]["body.0.weight"])
+    _same(learner.state_dict(), state, "the states before and after")
+
+
+def test_images_as_streams_yield_them():
+    learner, twin = (make_learner("softmax", 3, width=4) for _ in range(2))
+    x, y = torch.rand(4, 28, 28), torch.tensor([0, 1, 2, 0])
+    learner.update(x, y)
+    twin.update(x[:, None].numpy(), y)
+    assert torch.equal(learner.predict(x.numpy()), twin.predict(x[:, None]))
 
 
 def test_every_setting_is_plain_data():

@@ -186,6 +186,8 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("drawing", [6], r"state\['drawing'\] must be from 0 to 5, got 6 to 6"),
     ("order", [[-1] * 20], r"state\['order'\] must be from 0 to 19, got -1 to -1"),
     ("last_label", [21], r"state\['last_label'\] must be from 0 to 20, got 21 to 21"),
+    ("trace_label", np.full((101, 1), -0.5), r"state\['trace_label'\] must be from 0 to below 1"),
+    ("trace_drawing", np.full((101, 1), 1.0), r"state\['trace_drawing'\] must be from 0 to bel"),
     ("trace_context", np.full((101, 1), 7), r"state\['trace_context'\] must be from 0 to 6"),
     ("num_correct", [2], r"state\['num_correct'\] must count what is right in"),
     ("num_answers", [0], r"state\['num_answers'\] must be at least state\['num_correct'\]"),

@@ -211,6 +211,16 @@ def test_cosine_logits():
     torch.testing.assert_close(head(7 * h), 10 * cosine)
 
 
+@pytest.mark.parametrize("norm_matching", [None, "activation", "row"])
+def test_a_row_of_length_zero_becomes_its_activations(norm_matching):
+    head, h = make(norm_matching=norm_matching), torch.randn(3, 4).double()
+    nn.init.zeros_(head.weight)
+    head.apply(h, torch.tensor([1, 4, 4]))
+    expected = torch.zeros(6, 4).double()
+    expected[1], expected[4] = h[0], h[1:].mean(0)
+    torch.testing.assert_close(head.weight.detach(), expected)
+
+
 def test_T_1_never_writes_and_follows_the_mean():
     head, h = make(T=1, centring=True, cosine=True), torch.randn(3, 4).double()
     before = head.weight.detach().clone()

@@ -242,6 +242,7 @@ def test_states_of_other_streams(images: ImageSet) -> None:
         ({**before, "class_order": np.arange(70)}, r"state\['class_order'\] must be the class ord"),
         ({**before, "level": np.array(99)}, r"state\['level'\] must be from 0 to 14, got 99"),
         ({**before, "sightings": np.zeros(3)}, r"state\['sightings'\] must have shape \(70,\)"),
+        ({**before, "settings": None}, r"state\['settings'\] must be what state_dict\(\) returned"),
         ({**before, "step": np.array(-3)}, r"state\['step'\] must be at least 0, got -3"),
         ({**before, "sightings": -np.ones(70)}, r"state\['sightings'\] must be at least 0, got -1"),
         ({**before, "step": "one"}, r"state\['step'\] must hold finite numbers"),
@@ -254,12 +255,30 @@ def test_states_of_other_streams(images: ImageSet) -> None:
 # ---------------------------------------------------------------------- bad input
 
 
+def test_scores_are_as_good_as_labels(images: ImageSet) -> None:
+    streams = [ClassCurriculum(images, **SMALL) for _ in range(2)]
+    for stream, scores in zip(streams, (False, True), strict=True):
+        rng = np.random.default_rng(0)
+
+        def predict(pictures: Any, rng: Any = rng, scores: bool = scores) -> Any:
+            found = np.log(rng.random((len(pictures), 70)))
+            found[:, 20:] = -np.inf
+            return found if scores else found.argmax(axis=1)
+
+        for _ in range(8):
+            stream.next_batch()
+            stream.observe(predict)
+    np.testing.assert_equal(streams[0].state_dict(), streams[1].state_dict())
+
+
 PREDICTIONS: list[tuple[Any, type[Exception], str]] = [
     (lambda n: np.zeros(n), TypeError, "predict must return integer labels, got float64"),
     (lambda n: np.zeros((n, 70), int), ValueError, r"must return labels \(18,\), got \(18, 70\)"),
     (lambda n: np.zeros(n - 1, int), ValueError, r"must return labels \(18,\), got \(17,\)"),
     (lambda n: np.full(n, 70), ValueError, r"must return labels in \[0, 70\), got 70"),
     (lambda n: np.full(n, -1), ValueError, r"must return labels in \[0, 70\), got -1"),
+    (lambda n: np.zeros((n, 69)), TypeError, "predict must return integer labels, got float64"),
+    (lambda n: np.full((n, 70), np.nan), ValueError, "must return scores that are numbers, got N"),
     (lambda n: None, TypeError, "predict must return integer labels, got object"),
 ]
 

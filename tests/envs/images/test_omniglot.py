@@ -82,6 +82,27 @@ def test_the_cache_is_enough(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         Omniglot("/nowhere")
 
 
+def test_a_cache_does_not_hide_that_files_are_missing(tiny: Path) -> None:
+    expected = Omniglot().images
+    folder = tiny / "data" / "omniglot" / "omniglot-py"
+    assert np.array_equal(Omniglot(folder).images, expected)
+    archive = folder / "images_evaluation.zip"
+    data = archive.read_bytes()
+    archive.write_bytes(data[:1000])
+    with pytest.raises(ValueError, match=r"images_evaluation\.zip is broken.* Get it with torchvi"):
+        Omniglot(folder)
+    archive.write_bytes(data)
+    (folder / "images_background" / "Greek" / "character02" / "0007_05.png").unlink()
+    with pytest.raises(ValueError, match="has 19 of 20 drawings of Greek/character02"):
+        Omniglot(folder)
+
+
+def test_a_zip_is_read_whatever_was_unpacked_of_it(tiny: Path) -> None:
+    folder = tiny / "data" / "omniglot" / "omniglot-py"
+    (folder / "images_evaluation" / "Keble").mkdir(parents=True)
+    assert np.array_equal(Omniglot().images, np.load(tiny / "expected.npy"))
+
+
 @pytest.mark.parametrize("damage", ["cut", "other numbers", "no array", "header", "zip", "pickle"])
 def test_a_broken_cache_is_made_again(tiny: Path, damage: str) -> None:
     expected = Omniglot().images
