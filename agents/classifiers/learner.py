@@ -70,7 +70,7 @@ def as_images(x: Images) -> Tensor:
         raise TypeError(f"x must be float32 images with ink 1, got {images.dtype}")
     if images.shape[1:] not in ((1, 28, 28), (28, 28)):
         raise ValueError(f"x must have shape (n, 1, 28, 28), got {tuple(images.shape)}")
-    images = torch.as_tensor(images).view(-1, 1, 28, 28)
+    images = torch.as_tensor(images).reshape(-1, 1, 28, 28)
     if not images.isfinite().all():
         raise ValueError("x must be finite, got NaN or infinite pixels")
     return images
