@@ -182,7 +182,7 @@ def load_or_stay(
     _check_saved(state, own)
     try:
         load(state)
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         load(own)
         raise ValueError(f"state must be what state_dict() returned, got: {error}") from error
 
@@ -192,13 +192,15 @@ def _check_saved(state: Any, own: Mapping[str, Any]) -> None:
     if not isinstance(state, Mapping) or state.keys() != own.keys():
         got = sorted(state) if isinstance(state, Mapping) else f"a {type(state).__name__}"
         raise ValueError(f"state must be what state_dict() returned, got {got}")
-    for name in ("class_order", "seen"):
+    ordered = "class_order" in own  # as has every learner whose labels are places in an order
+    for name in ("class_order", "seen") if ordered else ():
         if not isinstance(state[name], Tensor):
             raise ValueError(f"state[{name!r}] must be a tensor, got {kind_of(state[name])}")
-    check_class_order(state["class_order"], own["class_order"])
+    if ordered:
+        check_class_order(state["class_order"], own["class_order"])
     if state["kind"] != own["kind"]:
         raise ValueError(f"state must be that of {own['kind']}, got that of {state['kind']}")
-    if state["seen"].shape != own["seen"].shape:
+    if ordered and state["seen"].shape != own["seen"].shape:
         raise ValueError(
             f"state['seen'] must have shape {tuple(own['seen'].shape)}, "
             f"got {tuple(state['seen'].shape)}"

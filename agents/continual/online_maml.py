@@ -18,6 +18,7 @@ from ...envs.image_streams import FewShotEpisode
 from ...memory import Parameters, UpdateMask, functional, inner_loop
 from ..agent_files import load_optimizer, load_weights
 from ..classifiers.learner import Images, Labels, as_images, as_labels
+from ..classifiers.online_classifier import load_or_stay
 from .online_methods import ONLINE_METHODS, OnlineConfig
 
 BUFFER = 100
@@ -316,8 +317,9 @@ class OnlineMAML:
         Raises:
             ValueError: the state is that of another kind of learner.
         """
-        if state["kind"] != self.kind:
-            raise ValueError(f"state must be that of {self.kind}, got that of {state['kind']}")
+        load_or_stay(self._load, state, self.state_dict())
+
+    def _load(self, state: dict[str, Any]) -> None:
         state = copy.deepcopy(state)
         self.mask.load_state_dict(state["mask"])
         load_weights(self.net, state["network"])
