@@ -192,15 +192,19 @@ def _check_saved(state: Any, own: Mapping[str, Any]) -> None:
     if not isinstance(state, Mapping) or state.keys() != own.keys():
         got = sorted(state) if isinstance(state, Mapping) else f"a {type(state).__name__}"
         raise ValueError(f"state must be what state_dict() returned, got {got}")
-    ordered = "class_order" in own  # as has every learner whose labels are places in an order
-    for name in ("class_order", "seen") if ordered else ():
-        if not isinstance(state[name], Tensor):
-            raise ValueError(f"state[{name!r}] must be a tensor, got {kind_of(state[name])}")
-    if ordered:
-        check_class_order(state["class_order"], own["class_order"])
+    if "class_order" in own:  # as with all learners whose labels are places in an order
+        _check_order(state, own)
     if state["kind"] != own["kind"]:
         raise ValueError(f"state must be that of {own['kind']}, got that of {state['kind']}")
-    if ordered and state["seen"].shape != own["seen"].shape:
+
+
+def _check_order(state: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """The same for the class order, and for which of its classes have been seen."""
+    for name in ("class_order", "seen"):
+        if not isinstance(state[name], Tensor):
+            raise ValueError(f"state[{name!r}] must be a tensor, got {kind_of(state[name])}")
+    check_class_order(state["class_order"], own["class_order"])
+    if state["seen"].shape != own["seen"].shape:
         raise ValueError(
             f"state['seen'] must have shape {tuple(own['seen'].shape)}, "
             f"got {tuple(state['seen'].shape)}"

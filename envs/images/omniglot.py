@@ -62,29 +62,36 @@ def _load(root: str | os.PathLike[str] | None) -> NDArray[np.uint8]:
     files = find_files(Path(given)) if given else None
     if root is not None and files is None:
         raise FileNotFoundError(f"root must be a folder with Omniglot, got {root}. {GET_IT}")
-    if root is not None and files is not None:
-        try:  # before the cache, which would hide that files are missing
-            for split, path in files.items():
-                check_files(path, split)
-        except ValueError as error:
-            raise ValueError(f"{error}. Replace {path.parent}. {GET_IT}") from None
     cached = cache_folder() / CACHED
     images = read_array(cached, CHECKSUM)
-    if images is None:
-        if files is None:
-            raise FileNotFoundError(
-                f"Omniglot is not in DRIFTWISE_DATA={given or ''}, and {cached} is missing or "
-                f"broken. {GET_IT}"
-            )
+    missing = images is None
+    if missing and files is None:
+        raise FileNotFoundError(
+            f"Omniglot is not in DRIFTWISE_DATA={given or ''}, and {cached} is missing or "
+            f"broken. {GET_IT}"
+        )
+    if files is not None and (missing or root is not None):
         folder = files["background"].parent
         try:
-            images = np.stack(
-                [shrink(d, SIZE) for split, f in files.items() for d in read_drawings(f, split)]
-            )
-            if checksum(images) != CHECKSUM:
-                raise ValueError(f"{folder} has other images than Omniglot")
+            if missing:
+                images = _read(files)
+            else:  # the cache must not hide that files of the given folder are missing
+                for split, path in files.items():
+                    check_files(path, split)
         except ValueError as error:
             raise ValueError(f"{error}. Replace {folder}. {GET_IT}") from None
+    assert images is not None
+    if missing:
         write_array(cached, images)
     images.setflags(write=False)
+    return images
+
+
+def _read(files: dict[str, Path]) -> NDArray[np.uint8]:
+    """The images from the original files."""
+    images = np.stack(
+        [shrink(d, SIZE) for split, path in files.items() for d in read_drawings(path, split)]
+    )
+    if checksum(images) != CHECKSUM:
+        raise ValueError(f"{files['background'].parent} has other images than Omniglot")
     return images
