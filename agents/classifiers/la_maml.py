@@ -19,7 +19,8 @@ from ...memory.contract import check_rates, check_sizes
 from ...memory.initial_masks import check_mask_kwargs
 from ..agent_files import load_optimizer, load_weights
 from .learner import Images, Labels, as_images, as_labels
-from .online_classifier import PREDICT_BATCH, as_class_order, load_or_stay
+from .learner_state import as_class_order, load_or_stay
+from .online_classifier import PREDICT_BATCH
 from .replay import ReplayBuffer
 
 

@@ -32,7 +32,7 @@ from .learner_configs import (
     ReplayConfig,
     SoftmaxConfig,
 )
-from .online_classifier import as_class_order, check_class_order
+from .learner_state import as_class_order, check_class_order
 
 LEARNERS: dict[str, type[LearnerConfig]] = {
     "softmax": SoftmaxConfig,

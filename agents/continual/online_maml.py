@@ -18,7 +18,7 @@ from ...envs.image_streams import FewShotEpisode
 from ...memory import Parameters, UpdateMask, functional, inner_loop
 from ..agent_files import load_optimizer, load_weights
 from ..classifiers.learner import Images, Labels, as_images, as_labels
-from ..classifiers.online_classifier import load_or_stay
+from ..classifiers.learner_state import load_or_stay
 from .online_methods import ONLINE_METHODS, OnlineConfig
 
 BUFFER = 100
