@@ -3,7 +3,8 @@
     driftwise results run maze --seeds 0 1 2
 
 ``search`` knows the plan and where it is, but not the goal: it visits the nearest cell that it has
-not seen yet, then keeps going to where it was paid.
+not seen yet, then keeps going to where it was paid. ``belief`` sees what agents see, and knows the
+plan and when the goal may move: it keeps the exact posterior of its own place and of the goal.
 """
 
 from collections.abc import Mapping
@@ -24,13 +25,18 @@ from driftwise.benchmarks.agent_cells import (
     num_parameters,
     player_of,
 )
+from driftwise.benchmarks.maze_belief import BeliefPlayer
 from driftwise.benchmarks.maze_search import SearchPlayer
 from driftwise.tracking import Result
 
 HORIZON = 50  # the goal moves no sooner again
 SEARCH_REWARD = 479.0  # of an episode of the stationary maze: the published plan, exact simulation
 
-OTHERS: dict[str, type[Player]] = {**PLAYERS, "search": SearchPlayer}
+OTHERS: dict[str, type[Player]] = {
+    **PLAYERS,
+    "search": SearchPlayer,
+    "belief": BeliefPlayer,
+}
 
 
 def agent(row: str, setting: str) -> TrainConfig:

@@ -7,9 +7,22 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from driftwise.agents import Player
-from driftwise.envs import ShiftingMazeVector
+from driftwise.envs import MoveGoal, ShiftingMazeVector
 
 UNKNOWN = -1
+
+
+def pillar_maze(env: VectorEnv) -> ShiftingMazeVector:
+    """The mazes behind ``env``.
+
+    Raises:
+        ValueError: they are none, or none of pillars in which nothing but the goal may move.
+    """
+    maze = env.unwrapped
+    known = isinstance(maze, ShiftingMazeVector) and maze.settings.layout == "pillars"
+    if not known or not all(isinstance(drift, MoveGoal) for drift in maze.settings.drift):
+        raise ValueError(f"env must be a maze of pillars whose goal alone moves, got {env}")
+    return maze
 
 
 class SearchPlayer(Player):
@@ -23,9 +36,7 @@ class SearchPlayer(Player):
 
     def begin(self, env: VectorEnv, seed: int | None) -> None:
         """See :meth:`Player.begin`."""
-        if not isinstance(env.unwrapped, ShiftingMazeVector):
-            raise ValueError(f"env must be a maze, got {env}")
-        self._env = env.unwrapped
+        self._env = pillar_maze(env)
         grid = self._env.settings.grid
         walls = grid.pillars(grid.cells)
         free = np.flatnonzero(~walls[0])

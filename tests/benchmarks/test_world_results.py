@@ -10,6 +10,7 @@ from driftwise.agents.bandits import PlayRecord
 from driftwise.agents.training import make_agent
 from driftwise.benchmarks import barcode_recall, island_transport, maze
 from driftwise.benchmarks.agent_cells import num_parameters
+from driftwise.benchmarks.maze_belief import BeliefPlayer
 from driftwise.benchmarks.maze_search import SearchPlayer
 from driftwise.evaluation import build_result, write_result
 from driftwise.scripts.results import draw_figures
@@ -47,8 +48,66 @@ def test_search_finds_a_goal_that_has_moved():
     assert 20 < maze.recovery_steps(search) < 32
     assert 3 < maze.recovery_steps(oracle) < 7
     assert (search.reward.sum(axis=1) > 0).all()
-    with pytest.raises(ValueError, match="env must be a maze"):
-        play_agent(SearchPlayer(), make_vector_env("driftwise/TwoStep-v0", 2))
+
+
+class Audited(BeliefPlayer):
+    """Notes how much it believes of the truth, and how much it would expect to."""
+
+    def begin(self, env, seed):
+        super().begin(env, seed)
+        self.env = env.unwrapped
+        self.number = np.cumsum(~self.env.settings.grid.pillars(1)[0]) - 1  # of a free cell
+        self.gaps = []
+
+    def act(self, obs):
+        actions = super().act(obs)
+        rows, belief = np.arange(len(actions)), self.belief.sum(axis=1)
+        world = self.env._world
+        goal, cell = self.number[world.now().goal], self.number[world.position]
+        assert (belief[rows, goal, cell] > 0).all()
+        for part, truth in ((belief.sum(axis=2), goal), (belief.sum(axis=1), cell)):
+            self.gaps.append(part[rows, truth] - np.square(part).sum(axis=1))
+        return actions
+
+
+@pytest.mark.parametrize(
+    ("env", "kwargs"),
+    [
+        ("driftwise/StationaryMaze-v0", {}),
+        ("driftwise/ShiftingMaze-v0", {}),
+        ("driftwise/ShiftingMaze-v0", {"random_start": True, "size": 7}),
+        ("driftwise/ShiftingMaze-v0", {"schedule": "Periodic(period=30, jitter=29, phase=10)"}),
+    ],
+)
+def test_beliefs_are_calibrated(env, kwargs):
+    # What is drawn from an exact posterior is believed with probability sum p^2, on average.
+    player = Audited()
+    play_agent(player, make_vector_env(env, 400, **kwargs), seed=7)
+    for gaps in (np.mean(player.gaps[::2], axis=0), np.mean(player.gaps[1::2], axis=0)):
+        error = gaps.std() / 20
+        assert error < 0.005
+        # Where nothing changes, all that is possible is equally likely, and the gap is none.
+        assert abs(gaps.mean()) < 4 * error + 1e-12
+
+
+def test_belief_wants_to_know_when_the_goal_may_move():
+    env = make_vector_env("driftwise/ShiftingMaze-v0", 2, schedule="Hazard(0.1)")
+    with pytest.raises(ValueError, match="schedule must be Never or Periodic"):
+        play_agent(BeliefPlayer(), env)
+
+
+@pytest.mark.parametrize("player", [SearchPlayer, BeliefPlayer])
+@pytest.mark.parametrize(
+    ("env", "kwargs"),
+    [
+        ("driftwise/TwoStep-v0", {}),
+        ("driftwise/ShiftingMaze-v0", {"layout": "corridors"}),
+        ("driftwise/ShiftingMaze-v0", {"drift": "PermuteActions()"}),
+    ],
+)
+def test_players_with_the_plan_refuse_other_worlds(player, env, kwargs):
+    with pytest.raises(ValueError, match="env must be a maze of pillars"):
+        play_agent(player(), make_vector_env(env, 2, **kwargs))
 
 
 def test_recovery_steps_of_a_small_record():
