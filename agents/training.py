@@ -60,7 +60,7 @@ def train_agent(
         ValueError: for a configuration that does not fit together, before anything is written.
     """
     model = make_agent(config)
-    task = config.env.rsplit("/", 1)[-1]
+    task = config.env.rpartition(":")[2].rsplit("/", 1)[-1]
     run = RunFolder.open(
         runs, task, name or config.memory, config.seed, config, resume=resume, ignore=("device",)
     )

@@ -1,11 +1,12 @@
 """Which worlds are trained on, which are held out, and how both are made."""
 
+import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.envs.registration import load_env_creator
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from ..envs.registration import ISLANDS
@@ -44,6 +45,23 @@ def held_out_arguments(env_id: str, env_kwargs: Mapping[str, Any]) -> dict[str, 
     return {**env_kwargs, **({"split": "test"} if env_id in ISLANDS else {})}
 
 
+def find_spec(env_id: str) -> EnvSpec:
+    """What an environment is registered as.
+
+    ``"module:Id"`` imports the module first, which registers it, as ``gymnasium.make`` does.
+
+    Raises:
+        ValueError: for an unknown id, or a module that is not there.
+    """
+    module, _, name = env_id.rpartition(":")
+    try:
+        if module:
+            importlib.import_module(module)
+        return gym.spec(name)
+    except (gym.error.Error, ModuleNotFoundError) as error:
+        raise ValueError(f"env: {error}") from error
+
+
 def make_vector_env(
     env_id: str,
     num_envs: int,
@@ -61,7 +79,7 @@ def make_vector_env(
         ValueError: for an unknown id, or arguments that the environment does not take.
     """
     try:
-        vector_entry_point = gym.spec(env_id).vector_entry_point
+        vector_entry_point = find_spec(env_id).vector_entry_point
         if "wrappers" not in kwargs and _lets_the_mode_be_chosen(vector_entry_point):
             return gym.make_vec(env_id, num_envs, autoreset_mode=autoreset_mode, **kwargs)
         return gym.make_vec(

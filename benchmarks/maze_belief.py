@@ -31,12 +31,13 @@ class BeliefPlayer(Player):
     def begin(self, env: VectorEnv, seed: int | None) -> None:
         """See :meth:`Player.begin`."""
         maze = pillar_maze(env)
-        grid, self._schedule = maze.settings.grid, maze.settings.schedule
-        known = isinstance(self._schedule, Never | Periodic)
-        if not known or getattr(self._schedule, "phase", 0) < 0:
+        grid, schedule = maze.settings.grid, maze.settings.schedule
+        known = isinstance(schedule, Periodic) and schedule.phase >= 0
+        if not (known or isinstance(schedule, Never)):
             raise ValueError(
-                f"schedule must be Never or Periodic with a known phase, got {self._schedule}"
+                f"schedule must be Never or Periodic with a known phase, got {schedule}"
             )
+        self._schedule = schedule if isinstance(schedule, Periodic) else None
         walls = grid.pillars(1)
         free = np.flatnonzero(~walls[0])  # F cells, numbered from 0 in all that follows
         number = np.zeros(grid.cells, dtype=np.int64)
@@ -85,9 +86,9 @@ class BeliefPlayer(Player):
 
     def _change(self) -> None:
         """The goal may have moved since the last step."""
-        if isinstance(self._schedule, Never):
-            return
         schedule, belief = self._schedule, self.belief
+        if schedule is None:
+            return
         since = (self._clock - schedule.phase) % schedule.period
         started = (self._clock - schedule.phase) // schedule.period >= (schedule.phase == 0)
         # A period begins: none has changed in it yet.

@@ -19,10 +19,13 @@ def pillar_maze(env: VectorEnv) -> ShiftingMazeVector:
         ValueError: they are none, or none of pillars in which nothing but the goal may move.
     """
     maze = env.unwrapped
-    known = isinstance(maze, ShiftingMazeVector) and maze.settings.layout == "pillars"
-    if not known or not all(isinstance(drift, MoveGoal) for drift in maze.settings.drift):
-        raise ValueError(f"env must be a maze of pillars whose goal alone moves, got {env}")
-    return maze
+    if (
+        isinstance(maze, ShiftingMazeVector)
+        and maze.settings.layout == "pillars"
+        and all(isinstance(drift, MoveGoal) for drift in maze.settings.drift)
+    ):
+        return maze
+    raise ValueError(f"env must be a maze of pillars whose goal alone moves, got {env}")
 
 
 class SearchPlayer(Player):

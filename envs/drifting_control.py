@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -15,6 +16,7 @@ from .drifting import DriftArguments, DriftingParameters, DriftingParametersVect
 from .hidden_entries import HiddenEntries
 from .previous_step import ObservePreviousStep, ObservePreviousStepVector
 from .same_step import SameStepAutoreset
+from .time_limit import coming_time_limit
 
 
 class ControlArguments(DriftArguments, total=False):
@@ -41,13 +43,13 @@ class ControlArguments(DriftArguments, total=False):
 def make_drifting_control(
     *, render_mode: str | None = None, **arguments: Unpack[ControlArguments]
 ) -> gym.Env[Any, Any]:
-    """What ``gymnasium.make`` calls: a task without an end of its own.
+    """What ``gymnasium.make`` calls: a task with the time limit asked for there.
 
     Raises:
         TypeError, ValueError: An argument is not what it must be.
     """
-    task = _Task(arguments)
-    env = DriftingParameters(task.make(render_mode), task.ranges, **task.drift)
+    task, limit = _Task(arguments), coming_time_limit()
+    env = DriftingParameters(task.make(render_mode, limit), task.ranges, **task.drift)
     return ObservePreviousStep(env) if task.observe_previous_step else env
 
 
@@ -70,10 +72,7 @@ def make_drifting_control_vector(
     num_envs = check_count("num_envs", num_envs, least=1)
     task = _Task(arguments)
 
-    def make() -> gym.Env[Any, Any]:
-        env = task.make(render_mode)
-        return env if max_episode_steps is None else TimeLimit(env, max_episode_steps)
-
+    make = partial(task.make, render_mode, max_episode_steps)
     mode = AutoresetMode(autoreset_mode)
     same_step = mode is AutoresetMode.SAME_STEP
     inner = AutoresetMode.DISABLED if same_step else mode
@@ -101,8 +100,10 @@ class _Task:
         self.observe_previous_step = check_flag("observe_previous_step", observe)
         self.drift: DriftArguments = rest
 
-    def make(self, render_mode: str | None) -> gym.Env[Any, Any]:
-        """The base, without a time limit."""
+    def make(self, render_mode: str | None, max_episode_steps: int | None) -> gym.Env[Any, Any]:
+        """The base, with this time limit in the place of its own."""
         env = gym.make(self._base, render_mode=render_mode, disable_env_checker=True).unwrapped
         env.spec = None  # it is not the base any more, and wrappers keep what they have once read
-        return HiddenEntries(env, self._hidden) if self._hidden else env
+        if self._hidden:
+            env = HiddenEntries(env, self._hidden)
+        return env if max_episode_steps is None else TimeLimit(env, max_episode_steps)

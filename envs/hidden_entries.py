@@ -25,6 +25,8 @@ class HiddenEntries(gym.ObservationWrapper[Any, Any, Any], RecordConstructorArgs
     """
 
     def __init__(self, env: gym.Env[Any, Any], hidden: Sequence[int]) -> None:
+        if not isinstance(hidden, Sequence) or isinstance(hidden, str):
+            raise TypeError(f"hidden must be a list of indices, got {hidden!r}")
         RecordConstructorArgs.__init__(self, hidden=list(hidden))
         gym.ObservationWrapper.__init__(self, env)
         space = env.observation_space
@@ -36,7 +38,8 @@ class HiddenEntries(gym.ObservationWrapper[Any, Any, Any], RecordConstructorArgs
             raise ValueError(
                 f"hidden must be some of the indices 0 to {space.shape[0] - 1}, got {list(hidden)}"
             )
-        self.observation_space = spaces.Box(space.low[self._shown], space.high[self._shown])
+        low, high = space.low[self._shown], space.high[self._shown]
+        self.observation_space = spaces.Box(low, high, dtype=space.dtype.type)
 
     def observation(self, observation: NDArray[Any]) -> NDArray[Any]:
         """The entries that are shown."""

@@ -76,7 +76,7 @@ class ImageCurriculumSettings(WorldSettings):
             TypeError, ValueError: An argument, named in the message, is not what it must be.
             FileNotFoundError: The images are not there; the message says how to get them.
         """
-        return cls(**arguments)  # type: ignore[arg-type]
+        return cls(**cls.read_dynamics(arguments))
 
     def __post_init__(self) -> None:
         """Checks that the settings fit together; equal ones then also print alike."""

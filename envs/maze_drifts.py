@@ -97,9 +97,11 @@ class PermuteActions(MazeDrift):
 class BlockCorridor(MazeDrift):
     """The way from the centre to the goal is blocked, and what was blocked before is open again.
 
-    One cell becomes a wall: a random one of those that lie on a shortest path and leave all other
-    cells connected, so that a detour is left, as in the mazes of Tolman and Honzik (1930). Where no
-    cell on the way does, another free cell is blocked; where none at all does, none.
+    One cell becomes a wall, and all other cells stay connected, so that a detour is left, as in the
+    mazes of Tolman and Honzik (1930). It is a random one of those that all shortest paths lead
+    through; where there is none, and another way may be as short, one of those that some of them
+    lead through; where there is none of these, either, another free cell; and where no cell can be
+    blocked, none.
     """
 
     moves_walls: ClassVar[bool] = True
@@ -118,11 +120,16 @@ class BlockCorridor(MazeDrift):
         others = ~walls
         others[everyone, goal] = others[:, grid.centre] = others[reopened, before] = False
         on_way = others & (around == from_goal[:, grid.centre, None])
+        # A cell that no other on the way is as far from the goal as.
+        place = everyone[:, None] * grid.cells + from_goal
+        alike = np.bincount(place[on_way], minlength=walls.size).take(place, mode="clip")
+        on_all_ways = on_way & (alike == 1)
 
         undecided = everyone
         while True:
-            has_way = on_way[undecided].any(axis=1)
-            cells = np.where(has_way[:, None], on_way[undecided], others[undecided])
+            cells = others[undecided]
+            for better in (on_way[undecided], on_all_ways[undecided]):
+                cells = np.where(better.any(axis=1)[:, None], better, cells)
             possible = cells.any(axis=1)
             undecided, cells = undecided[possible], cells[possible]
             if not len(undecided):
@@ -134,4 +141,5 @@ class BlockCorridor(MazeDrift):
             walls[undecided[fits], cell[fits]] = True
             mazes.blocked[undecided[fits]] = cell[fits]
             undecided, cell = undecided[~fits], cell[~fits]
-            on_way[undecided, cell] = others[undecided, cell] = False
+            for some in (others, on_way, on_all_ways):
+                some[undecided, cell] = False

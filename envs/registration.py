@@ -17,6 +17,7 @@ from .island_transport import IslandTransport
 from .maze_settings import MazeArguments
 from .shifting_bandit import ShiftingBandit
 from .shifting_maze import ShiftingMaze
+from .time_limit import coming_time_limit
 from .two_step import TwoStep
 from .two_step_settings import TwoStepArguments
 
@@ -182,51 +183,51 @@ def register_envs() -> None:
 def make_shifting_bandit(
     *, render_mode: str | None = None, **arguments: Unpack[BanditArguments]
 ) -> ShiftingBandit:
-    """What ``gymnasium.make`` calls: a :class:`ShiftingBandit` without an end of its own.
+    """What ``gymnasium.make`` calls: a :class:`ShiftingBandit` with the time limit asked for there.
 
     ``gymnasium.make`` keeps ``max_episode_steps`` to itself and ends episodes from outside, with
-    its ``TimeLimit`` wrapper. (``gymnasium.make_vec`` does pass it on.)
+    its ``TimeLimit`` wrapper; the environment ends them at the same step. (``gymnasium.make_vec``
+    passes it on.)
 
     Raises:
-        ValueError: An argument needs the horizon, which is not known here.
+        ValueError: ``terminate_on_horizon=True``, which the wrapper would contradict.
     """
-    return ShiftingBandit(render_mode=render_mode, **_endless(ShiftingBandit, arguments))
+    return ShiftingBandit(render_mode=render_mode, **_limited(ShiftingBandit, arguments))
 
 
 def make_shifting_maze(
     *, render_mode: str | None = None, **arguments: Unpack[MazeArguments]
 ) -> ShiftingMaze:
-    """As :func:`make_shifting_bandit`: a :class:`ShiftingMaze` without an end of its own."""
-    return ShiftingMaze(render_mode=render_mode, **_endless(ShiftingMaze, arguments))
+    """As :func:`make_shifting_bandit`: a :class:`ShiftingMaze`."""
+    return ShiftingMaze(render_mode=render_mode, **_limited(ShiftingMaze, arguments))
 
 
 def make_island_transport(
     *, render_mode: str | None = None, **arguments: Unpack[IslandArguments]
 ) -> IslandTransport:
-    """As :func:`make_shifting_bandit`: an :class:`IslandTransport` without an end of its own."""
-    return IslandTransport(render_mode=render_mode, **_endless(IslandTransport, arguments))
+    """As :func:`make_shifting_bandit`: an :class:`IslandTransport`."""
+    return IslandTransport(render_mode=render_mode, **_limited(IslandTransport, arguments))
 
 
 def make_two_step(
     *, render_mode: str | None = None, **arguments: Unpack[TwoStepArguments]
 ) -> TwoStep:
-    """As :func:`make_shifting_bandit`: a :class:`TwoStep` without an end of its own."""
-    return TwoStep(render_mode=render_mode, **_endless(TwoStep, arguments))
+    """As :func:`make_shifting_bandit`: a :class:`TwoStep`."""
+    return TwoStep(render_mode=render_mode, **_limited(TwoStep, arguments))
 
 
 def make_image_curriculum(
     *, render_mode: str | None = None, **arguments: Unpack[ImageCurriculumArguments]
 ) -> ImageCurriculum:
-    """As :func:`make_shifting_bandit`: an :class:`ImageCurriculum` without an end of its own."""
-    return ImageCurriculum(render_mode=render_mode, **_endless(ImageCurriculum, arguments))
+    """As :func:`make_shifting_bandit`: an :class:`ImageCurriculum`."""
+    return ImageCurriculum(render_mode=render_mode, **_limited(ImageCurriculum, arguments))
 
 
-def _endless(kind: type[Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of an environment whose episodes end from outside."""
-    for name in ("observe_time", "terminate_on_horizon"):
-        if arguments.get(name):
-            raise ValueError(
-                f"{name}=True needs max_episode_steps, which gymnasium.make does not pass on: use "
-                f"{kind.__name__}(max_episode_steps=...) or gymnasium.make_vec"
-            )
-    return {**arguments, "max_episode_steps": None}
+def _limited(kind: type[Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of an environment whose episodes ``gymnasium.make`` is going to limit."""
+    if arguments.get("terminate_on_horizon"):
+        raise ValueError(
+            "terminate_on_horizon=True cannot go with gymnasium.make, which truncates: use "
+            f"{kind.__name__}(max_episode_steps=...) or gymnasium.make_vec"
+        )
+    return {**arguments, "max_episode_steps": coming_time_limit()}

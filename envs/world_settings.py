@@ -6,7 +6,7 @@ import ast
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -65,7 +65,15 @@ class WorldSettings(ABC):
 
     @classmethod
     def read_dynamics(cls, given: Mapping[str, Any], name: str = "{}") -> dict[str, Any]:
-        """What ``given`` holds, with its schedule and drift read; ``name`` is for messages."""
+        """What ``given`` holds, with its schedule and drift read; ``name`` is for messages.
+
+        Raises:
+            TypeError: It holds what is no argument of the environment.
+        """
+        known = [field.name for field in fields(cls) if field.init]  # type: ignore[arg-type]
+        for key in given:
+            if key not in known:
+                raise TypeError(f"arguments must be among {', '.join(known)}, got {key!r}")
         values = dict(given)
         if "schedule" in values:
             values["schedule"] = parse_schedule(name.format("schedule"), values["schedule"])

@@ -22,8 +22,9 @@ class Arguments:
     """One to three of: random, oracle, a classic bandit policy such as discounted_ucb, the folder
     of a run or an agent, or the name of an agent that comes with the package."""
     env: str | None = None
-    """Id of a Gymnasium environment; by default, that which the first agent was trained in (or the
-    standard bandit), with worlds held out."""
+    """Id of a Gymnasium environment ("module:Id" imports the module first, which registers it); by
+    default, that which the first agent was trained in (or the standard bandit), with worlds held
+    out."""
     env_kwargs: dict[str, Any] | None = None
     """Arguments of the environment; by default, those of that environment, or none if --env is
     given."""

@@ -70,7 +70,7 @@ def make_film(
             env.reset(seed=seed)
             player.begin(env, seed)  # whoever cannot play says so
         if steps is None and episodes is None:
-            steps, episodes = usual_length(env_id)
+            steps, episodes = usual_length(env_id, env_kwargs)
         with tqdm(desc="playing", unit="step", disable=not progress, leave=False) as bar:
             games = [
                 record_game(

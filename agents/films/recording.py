@@ -12,7 +12,7 @@ from ...envs.rendering import Picture
 from ..play_agent import Step, play_steps
 from ..players import Playable, Player, as_player
 from ..vector_info import info_of_rows
-from ..worlds import make_vector_env
+from ..worlds import find_spec, make_vector_env
 
 Image = NDArray[np.uint8]
 
@@ -235,7 +235,10 @@ def check_length(steps: int | None, episodes: int | None) -> int:
     return steps
 
 
-def usual_length(env_id: str) -> tuple[int | None, int | None]:
+def usual_length(
+    env_id: str, env_kwargs: Mapping[str, Any] | None = None
+) -> tuple[int | None, int | None]:
     """Steps and episodes of a film unless others are asked for: one episode, if it surely ends."""
-    horizon = gym.spec(env_id).max_episode_steps
+    registered = find_spec(env_id).max_episode_steps
+    horizon = (env_kwargs or {}).get("max_episode_steps", registered)
     return (None, 1) if horizon is not None and horizon <= MAX_STEPS else (250, None)

@@ -44,11 +44,11 @@ def check_film_path(out: str | os.PathLike[str]) -> Path:
         OSError: if the folder cannot be written to; names it.
     """
     out = Path(out)
-    if out.suffix not in (".gif", ".mp4"):
+    if out.suffix.lower() not in (".gif", ".mp4"):
         raise ValueError(f"out must end in .gif or .mp4, got {str(out)!r}")
     if out.is_dir():
         raise ValueError(f"out must be a file, but {str(out)!r} is a folder")
-    if out.suffix == ".mp4":
+    if out.suffix.lower() == ".mp4":
         find_ffmpeg()
     make_writable_folder(out.parent)
     return out
@@ -75,7 +75,7 @@ def write_film(
             tick()
             yield frames[t]
 
-    if out.suffix == ".mp4":
+    if out.suffix.lower() == ".mp4":
         write_bytes(out, _mp4(drawn(), fps))
     else:
         palette = Palette([frames[t] for t in frames.typical()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -86,8 +87,12 @@ def _own_dict(env: Any) -> dict[str, Any]:
 
 def _check(env: Any, name: object) -> None:
     if not isinstance(name, str) or not hasattr(env, name):
-        known = ", ".join(sorted(key for key, value in _own_dict(env).items() if _is_number(value)))
-        raise ValueError(f"{env} has no attribute {name!r}; its numbers are {known or 'none'}")
+        # Those of its class, too, but nothing that is computed when it is asked for.
+        named = sorted({*_own_dict(env), *dir(type(env))})
+        known = [key for key in named if _is_number(inspect.getattr_static(env, key))]
+        raise ValueError(
+            f"{env} has no attribute {name!r}; its numbers are {', '.join(known) or 'none'}"
+        )
     value = getattr(env, name)
     if not _is_number(value):
         raise TypeError(f"{name!r} of {env} must be a finite number, got {value!r}")

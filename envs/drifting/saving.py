@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium as gym
@@ -53,6 +54,24 @@ class SavesState:
         self._restore(arrays)
         if self._begun:
             self._resume()
+
+    @contextmanager
+    def _kept_if_refused(self, asked: bool) -> Iterator[None]:
+        """Leaves the wrapper as it was if what happens inside fails.
+
+        ``asked``: a seed or options were given; without them there is nothing to refuse.
+        """
+        settings, world = self.settings, self._world
+        before = self._own_state() if asked else None
+        try:
+            yield
+        except Exception:
+            if before is not None:
+                self.settings, self._world = settings, world
+                self._restore(before)
+                if self._begun:
+                    self._resume()
+            raise
 
     @abstractmethod
     def _resume(self) -> None:

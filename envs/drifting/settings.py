@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import SyncVectorEnv
+from gymnasium.vector import SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 
 from ..arguments import check_flag, check_numbers
@@ -111,6 +111,8 @@ class DriftSettings:
                 raise ValueError(
                     f"values must have a row for each of 2 contexts or more, got {values}"
                 )
+            if (rows == rows[0]).all():
+                raise ValueError(f"values must have two contexts that differ, got {values}")
             table = tuple(map(tuple, effect.check("values", rows, size).tolist()))
         if drift is None:
             drift = effect.default_drift if table is None else Recur(len(table))
@@ -227,8 +229,13 @@ def find_horizon(env: Any) -> int | None:
 
     None where none of them does.
     """
-    if env.spec is not None and env.spec.max_episode_steps is not None:
-        return int(env.spec.max_episode_steps)
+    if env.spec is not None:
+        horizon = env.spec.max_episode_steps
+        if isinstance(env, VectorEnv):
+            # gymnasium.make_vec notes here what it was asked for instead; -1 is no limit.
+            horizon = env.spec.kwargs.get("max_episode_steps", horizon)
+        if horizon is not None and horizon > 0:
+            return int(horizon)
     base = env.unwrapped
     if isinstance(base, SyncVectorEnv):
         return find_horizon(base.envs[0])

@@ -13,7 +13,7 @@ from typing_extensions import Unpack, override
 from .actions import Meaning
 from .effect import Effect, Values
 from .effects import Delay, parse_effect
-from .observations import Lens
+from .lenses import make_lens
 from .rewards import Due, parse_reward_effect
 from .settings import DriftArguments
 from .vector_wrapper import Bools, DriftingVectorWrapper, check_vector
@@ -67,6 +67,7 @@ class ShiftingObservationsVector(DriftingVectorWrapper):
     Args:
         env: The vector environment.
         effect: As there.
+        part: As there.
         arguments: As there.
 
     Raises:
@@ -79,11 +80,12 @@ class ShiftingObservationsVector(DriftingVectorWrapper):
         self,
         env: VectorEnv[Any, Any, Any],
         effect: Effect | str | Mapping[str, Any] = "Permutation()",
+        part: str | int | None = None,
         **arguments: Unpack[DriftArguments],
     ) -> None:
         check_vector(env, "ShiftingObservations")
         parsed = parse_effect(effect)
-        self._lens = Lens(env.single_observation_space, parsed)
+        self._lens = make_lens(env.single_observation_space, parsed, part)
         super().__init__(env, parsed, self._lens.size, arguments)
         self._show_space(self._lens.space)
 
@@ -124,8 +126,11 @@ class ShiftingRewardsVector(DriftingVectorWrapper):
     @override
     def _rewards(self, rewards: NDArray[Any], values: Values, over: Bools) -> NDArray[Any]:
         if self._due is None:
-            return (rewards * values[:, 0]).astype(rewards.dtype)
-        return self._due.pay(rewards, values[:, 0], over).astype(rewards.dtype)
+            paid = rewards * values[:, 0]
+        else:
+            paid = self._due.pay(rewards, values[:, 0], over)
+        # Integer rewards may become fractions.
+        return paid.astype(rewards.dtype) if rewards.dtype.kind == "f" else paid
 
     @override
     def _infos(self, infos: dict[str, Any], values: Values, ahead: Values) -> None:

@@ -23,8 +23,9 @@ from .parameters import (
 from .settings import DriftArguments
 from .vector_wrapper import Bools, DriftingVectorWrapper, check_vector, drifting_vector_wrappers
 
-# Steps of the trial that tells whether an environment takes a parameter per row.
-_TRIAL_STEPS = 20
+# Steps of the trial that tells whether an environment takes a parameter per row: those that rows
+# are compared in, and those in which some of them may end and start again.
+_COMPARED_STEPS, _TRIAL_STEPS = 20, 300
 
 
 class DriftingParametersVector(DriftingVectorWrapper):
@@ -139,30 +140,49 @@ def _try_rows(env: Any, attributes: Attributes, low: Values, high: Values) -> No
     """Raises ValueError unless an array of parameters does per row what a number does for all.
 
     Three copies run with the same seed and actions: with all parameters low, with all high, and
-    with both in turn, row by row.
+    with both in turn, row by row. The last one runs on until some rows, and not all, have started
+    new episodes, as that may take other shapes than a start of all.
     """
     odd = np.arange(env.num_envs) % 2 == 1
     mixed = [np.where(odd, b, a) for a, b in zip(low.tolist(), high.tolist(), strict=True)]
     try:
-        trials = [copy.deepcopy(env) for _ in range(3)]
-        for trial, values in zip(trials, (low.tolist(), high.tolist(), mixed), strict=True):
+        trials, outputs = [], []
+        for values in (low.tolist(), high.tolist(), mixed):
+            trial = copy.deepcopy(env)
             attributes.set(trial, values)
-        outputs = [trial.reset(seed=0)[:1] for trial in trials]
+            outputs.append(trial.reset(seed=0)[:1])
+            attributes.set(trial, values)  # again, as the wrapper does
+            trials.append(trial)
         actions = copy.deepcopy(env.action_space)
         actions.seed(0)
-        for _ in range(_TRIAL_STEPS):
+        for _ in range(_COMPARED_STEPS):
             for first, second, both in zip(*outputs, strict=True):
                 wanted = np.where(odd.reshape(-1, *[1] * (np.ndim(first) - 1)), second, first)
                 if not np.array_equal(wanted, both):
                     raise ValueError("rows do not do what they do alone")
             # Rows may draw from one random stream, and episodes that end from there on differ.
             if any(np.any(output[2]) or np.any(output[3]) for output in outputs if output[1:]):
-                return
+                break
             action = actions.sample()
             outputs = [trial.step(action)[:4] for trial in trials]
+        _try_starts(trials[2], actions)
     except Exception as error:  # an environment of any kind may fail in any way
         problem = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ValueError(
             f"env must take {', '.join(attributes.names)} per row, which {env} does not "
             f"({problem}): use together=True"
         ) from None
+
+
+def _try_starts(env: Any, actions: Any) -> None:
+    """Plays until some rows, and not all, have started new episodes, if that comes soon."""
+    resets_itself = AutoresetMode(env.metadata["autoreset_mode"]) is AutoresetMode.NEXT_STEP
+    over = np.zeros(env.num_envs, dtype=bool)
+    for _ in range(_TRIAL_STEPS):
+        if over.any() and not resets_itself:
+            env.reset(options={"reset_mask": over})
+        some = over.any() and not over.all()
+        _, _, terminations, truncations, _ = env.step(actions.sample())
+        if some:
+            return
+        over = np.logical_or(terminations, truncations)

@@ -147,21 +147,22 @@ class DriftingVectorWrapper(SavesState, VectorWrapper):
             begins = begins[:1]
         worlds = np.flatnonzero(begins)
         episode = settings.parse_episode(world, own, worlds)
-        for index in np.flatnonzero(seeded[: world.num_worlds]).tolist():
-            world.streams.generators[index] = shift_generator(seeds[index] or 0, settings.name)
-        self.settings, self._world = settings, world
-        if len(worlds):
-            world.begin(worlds, episode)
-        if settings.between_episodes and (rows & ~begins).any():
-            world.turn(np.flatnonzero(rows & ~begins))
-        self._begun = True
-        self._over &= ~rows
-        if world.clock == world.next_draw:
-            world.draw_due_blocks()
-        self._begin_episodes(rows)
-        values = self._values()
-        self._enter(values, anew=rows)
-        observations, infos = self.env.reset(seed=seed, options=rest)
+        with self._kept_if_refused(seed is not None or bool(options)):
+            for index in np.flatnonzero(seeded[: world.num_worlds]).tolist():
+                world.streams.generators[index] = shift_generator(seeds[index] or 0, settings.name)
+            self.settings, self._world = settings, world
+            if len(worlds):
+                world.begin(worlds, episode)
+            if settings.between_episodes and (rows & ~begins).any():
+                world.turn(np.flatnonzero(rows & ~begins))
+            self._begun = True
+            self._over &= ~rows
+            if world.clock == world.next_draw:
+                world.draw_due_blocks()
+            self._begin_episodes(rows)
+            values = self._values()
+            self._enter(values, anew=rows)
+            observations, infos = self.env.reset(seed=seed, options=rest)
         self._enter(values, anew=rows)
         infos = merged_info(infos, self.settings.name, self._report(values))
         self._infos(infos, values, values)

@@ -120,21 +120,23 @@ class DriftingWrapper(SavesState, gym.Wrapper[Any, Any, Any, Any], RecordConstru
         episode = settings.parse_episode(world, own, world.everyone)
         if seed is not None:
             seed = check_count("seed", seed, least=0)
-            world.streams.generators[0] = shift_generator(seed, settings.name)
-        self.settings, self._world = settings, world
-        if seed is not None or own or settings.per_episode or not self._begun:
-            world.begin(world.everyone, episode)
-            self._begun = True
-            self._read_world()
-        else:
-            if world.clock == world.next_draw:
-                self._draw()
-            if settings.between_episodes:
-                world.turn(world.everyone)
-        self._begin_episode()
-        values = self._rows[world.row][0]
-        self._enter(values, anew=True)
-        observation, info = self.env.reset(seed=seed, options=rest)
+        with self._kept_if_refused(seed is not None or bool(options)):
+            if seed is not None:
+                world.streams.generators[0] = shift_generator(seed, settings.name)
+            self.settings, self._world = settings, world
+            if seed is not None or own or settings.per_episode or not self._begun:
+                world.begin(world.everyone, episode)
+                self._begun = True
+                self._read_world()
+            else:
+                if world.clock == world.next_draw:
+                    self._draw()
+                if settings.between_episodes:
+                    world.turn(world.everyone)
+            self._begin_episode()
+            values = self._rows[world.row][0]
+            self._enter(values, anew=True)
+            observation, info = self.env.reset(seed=seed, options=rest)
         self._enter(values, anew=True)  # again: some environments set their parameters in reset
         info = self._report(info, world.row)
         self._info(info, values, values)

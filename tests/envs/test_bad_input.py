@@ -83,7 +83,7 @@ ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ),
     ({"schedule": "Periodic(9)", "max_episode_steps": 9}, ValueError, "schedule must change"),
     ({"render_mode": "human"}, ValueError, "render_mode must be .*, got 'human'"),
-    ({"num_arm": 3}, TypeError, "unexpected keyword argument 'num_arm'"),
+    ({"num_arm": 3}, TypeError, "arguments must be among num_arms, .*, got 'num_arm'"),
 ]
 
 

@@ -8,8 +8,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
+from gymnasium.wrappers import DtypeObservation
 
-from driftwise.envs import check_vector_env
+from driftwise.envs import HiddenEntries, check_vector_env
 
 IDS = ("driftwise/DriftingCartPole-v0", "driftwise/DriftingPendulum-v0")
 
@@ -45,6 +46,12 @@ def test_arguments(arguments: dict[str, Any]) -> None:
     check_vector_env(envs, lambda: gym.make(IDS[0], **arguments), num_steps=150)
 
 
+def test_hidden_entries_keep_the_type_of_numbers() -> None:
+    env = HiddenEntries(DtypeObservation(gym.make("Pendulum-v1"), np.float64), [2])
+    assert env.observation_space.dtype == np.float64
+    assert env.reset(seed=0)[0] in env.observation_space
+
+
 def test_hidden_entries() -> None:
     env, whole = gym.make(IDS[0], hidden=[1, 3]), gym.make(IDS[0])
     np.testing.assert_array_equal(env.reset(seed=0)[0], whole.reset(seed=0)[0][[0, 2, 4, 5, 6, 7]])
@@ -74,6 +81,7 @@ def test_bad_input() -> None:
         ({"hidden": [0, 0]}, ValueError, "hidden must be some of the indices 0 to 3"),
         ({"hidden": [0, 1, 2, 3]}, ValueError, "hidden must be some of the indices 0 to 3"),
         ({"hidden": [0.5]}, TypeError, "hidden must be an integer"),
+        ({"hidden": 2}, TypeError, "hidden must be a list of indices, got 2"),
         ({"hidden": [0], "base": "FrozenLake-v1"}, TypeError, "observations must be a Box"),
         ({"observe_previous_step": 1}, TypeError, "observe_previous_step must be True or False"),
         ({"schedule": "Reactive()"}, ValueError, "schedule must not depend on what is best"),

@@ -44,7 +44,7 @@ ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
         "terminate_on_horizon=True needs max_episode_steps, got None",
     ),
     ({"render_mode": "human"}, ValueError, "render_mode must be .*, got 'human'"),
-    ({"num_arms": 3}, TypeError, "unexpected keyword argument 'num_arms'"),
+    ({"num_arms": 3}, TypeError, "arguments must be among size, .*, got 'num_arms'"),
 ]
 
 

@@ -103,6 +103,23 @@ def test_block_corridor(size: int, corridors: bool) -> None:
         assert (found[-1].blocked >= 0).mean() > 0.9
 
 
+@pytest.mark.parametrize("corridors", [False, True])
+def test_a_blocked_way_gets_longer_wherever_one_cell_can_do_that(corridors: bool) -> None:
+    grid, (before, after) = mazes_and_changes(BlockCorridor(), 7, corridors, changes=1)
+    centre = np.full(COUNT, grid.centre)
+    usual = grid.distances(before.walls, centre)[np.arange(COUNT), before.goal]
+    possible = np.zeros(COUNT, dtype=bool)
+    for cell in np.flatnonzero(grid.inner):
+        tried = ~before.walls[:, cell] & (before.goal != cell) & (grid.centre != cell)
+        walls = before.walls.copy()
+        walls[:, cell] = True
+        tried &= grid.connected(walls, before.goal)
+        possible |= tried & (grid.distances(walls, centre)[np.arange(COUNT), before.goal] > usual)
+    longer = grid.distances(after.walls, centre)[np.arange(COUNT), after.goal] > usual
+    np.testing.assert_array_equal(longer, possible)
+    assert 0.1 < possible.mean() < 0.9
+
+
 def test_a_drift_of_ones_own() -> None:
     @dataclass(frozen=True)
     class Mirror(MazeDrift):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -16,7 +17,13 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 import driftwise
-from driftwise.envs import ENVIRONMENTS, ShiftingBandit, check_vector_env, register_envs
+from driftwise.envs import (
+    ENVIRONMENTS,
+    ShiftingBandit,
+    ShiftingMaze,
+    check_vector_env,
+    register_envs,
+)
 
 IDS = [env_id for env_id in gym.registry if env_id.startswith("driftwise/")]
 assert sorted(IDS) == sorted(ENVIRONMENTS)
@@ -112,13 +119,37 @@ def test_the_last_regret_is_in_final_info() -> None:
     assert infos["regret"].tolist() == [0.0, 0.0]
 
 
-def test_the_horizon_cannot_be_guessed() -> None:
-    for name in ("observe_time", "terminate_on_horizon"):
-        arguments: dict[str, Any] = {name: True}
-        with pytest.raises(ValueError, match=f"{name}=True needs max_episode_steps, which"):
-            gym.make("driftwise/ShiftingBandit-v0", **arguments)
-        envs = gym.make_vec("driftwise/ShiftingBandit-v0", num_envs=2, **arguments)
-        assert envs.reset(seed=0)[0].shape == (2, 8 if name == "observe_time" else 7)
+def test_make_and_make_vec_know_the_horizon_alike() -> None:
+    for make in (gym.make, gym.make_vec, partial(gym.make_vec, vectorization_mode="sync")):
+        env = make("driftwise/ShiftingBandit-v0", observe_time=True, max_episode_steps=40)
+        assert env.reset(seed=0)[0].shape[-1] == 8
+        for _ in range(9):
+            observation = env.step(env.action_space.sample() * 0)[0]
+        assert observation[..., -1] == pytest.approx(9 / 40)
+        late: dict[str, Any] = {"schedule": "AtSteps((260,))"}
+        for env_id in ("driftwise/ShiftingMaze-v0", "driftwise/DriftingCartPole-v0"):
+            arguments = {**late, "per_episode": True} if "CartPole" in env_id else late
+            with pytest.raises(ValueError, match="schedule must change before max_episode_steps=2"):
+                make(env_id, **arguments)
+            make(env_id, max_episode_steps=261, **arguments).close()
+        with pytest.raises(ValueError, match="must be even"):
+            make("driftwise/TwoStep-v0", max_episode_steps=61)
+    gym.make("driftwise/ShiftingMaze-v0", max_episode_steps=-1, **late).close()
+    with pytest.raises(ValueError, match=r"change_times'\] must be below max_episode_steps=250"):
+        gym.make("driftwise/ShiftingMaze-v0").reset(options={"change_times": [250]})
+    # Made in the same way, from what it says of itself.
+    env = gym.make("driftwise/ShiftingMaze-v0", max_episode_steps=300)
+    assert gym.make(env.spec).unwrapped.settings.max_episode_steps == 300
+    # Nobody is going to end the episodes of a class.
+    assert ShiftingMaze(max_episode_steps=None, **late).settings.max_episode_steps is None
+
+
+def test_the_end_of_make_is_a_truncation() -> None:
+    arguments: dict[str, Any] = {"terminate_on_horizon": True}
+    with pytest.raises(ValueError, match="=True cannot go with gymnasium"):
+        gym.make("driftwise/ShiftingBandit-v0", **arguments)
+    envs = gym.make_vec("driftwise/ShiftingBandit-v0", num_envs=2, **arguments)
+    assert envs.reset(seed=0)[0].shape == (2, 7)
 
 
 def test_specs_are_json() -> None:

@@ -104,12 +104,16 @@ def test_lengths_that_are_none(length, message):
 def test_usual_lengths():
     assert usual_length("driftwise/ShiftingMaze-v0") == (None, 1)
     assert usual_length("tests/Counter-v0") == (250, None)
+    assert usual_length("driftwise/ShiftingMaze-v0", {"max_episode_steps": None}) == (250, None)
+    assert usual_length("tests/Counter-v0", {"max_episode_steps": 9}) == (None, 1)
+    assert usual_length("driftwise.agents.suite:driftwise-8/DriftingCartPole-v1")[0] is not None
 
 
 @pytest.mark.parametrize(
     ("env_id", "kwargs", "message"),
     [
         ("Elephant-v0", {}, "env: Environment `Elephant` doesn't exist"),
+        ("elephants:Elephant-v0", {}, "env: No module named 'elephants'"),
         ("driftwise/ShiftingMaze-v0", {"size": 4}, "size must be at least 5"),
         ("driftwise/ShiftingMaze-v0", {"sise": 5}, "env_kwargs do not fit"),
         ("tests/Counter-v0", {"render_mode": "human"}, "env_kwargs must not have render_mode"),

@@ -94,6 +94,10 @@ def fake_ffmpeg(folder, monkeypatch, script):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the stand-in for ffmpeg is a shell script")
+def test_the_case_of_an_ending_does_not_matter(tmp_path):
+    assert check_film_path(tmp_path / "A.GIF") == tmp_path / "A.GIF"
+
+
 def test_an_mp4_gets_every_frame(tmp_path, monkeypatch):
     fake_ffmpeg(tmp_path / "bin", monkeypatch, 'for out; do :; done; cat > "$out"')
     frames = Few(4, 0)

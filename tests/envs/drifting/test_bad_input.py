@@ -101,6 +101,11 @@ def test_bad_parameters(arguments: dict[str, Any], error: type[Exception], messa
     assert "\n" not in str(caught.value)
 
 
+def test_numbers_of_a_class_are_named_too() -> None:
+    with pytest.raises(ValueError, match=r"its numbers are .*LINK_LENGTH_1, .*, torque"):
+        DriftingParameters(gym.make("Acrobot-v1"), {"LINK_LEN": (1, 2)})
+
+
 def test_bad_effects_and_spaces() -> None:
     cart, pendulum, jack = (gym.make(i) for i in ("CartPole-v1", "Pendulum-v1", "Blackjack-v1"))
     cases: list[tuple[Any, tuple[Any, ...], str]] = [
@@ -163,6 +168,44 @@ HORIZONS: list[Callable[[], Any]] = [
 def test_the_horizon_is_found(make: Callable[[], Any]) -> None:
     with pytest.raises(ValueError, match="schedule must change before max_episode_steps=250, got"):
         make()
+
+
+@pytest.mark.parametrize("mode", [None, "sync"])
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "driftwise/ShiftingMaze-v0"])
+def test_the_horizon_is_what_make_vec_was_asked_for(env_id: str, mode: str | None) -> None:
+    for horizon, end in ((80, 80), (700, 700), (None, None)):
+        asked: dict[str, Any] = {"vectorization_mode": mode}
+        if horizon is not None:
+            asked["max_episode_steps"] = horizon
+        end = end or gym.spec(env_id).max_episode_steps
+        envs = gym.make_vec(env_id, num_envs=2, **asked)
+        ShiftingRewardsVector(envs, per_episode=True, schedule=f"AtSteps(({end - 1},))")
+        with pytest.raises(ValueError, match=f"before max_episode_steps={end}, got"):
+            ShiftingRewardsVector(envs, per_episode=True, schedule=f"AtSteps(({end},))")
+
+
+def test_a_reset_that_is_refused_inside_changes_nothing() -> None:
+    env = DriftingParameters(
+        ShiftingActions(gym.make("CartPole-v1"), schedule="Hazard(0.2)"),
+        {"gravity": (5, 15)},
+        schedule="Hazard(0.2)",
+        random_start=True,
+    )
+    refused: dict[str, Any] = {"shifts": {"actions": {"context": 7}}}
+    with pytest.raises(ValueError, match="needs contexts that recur"):
+        env.reset(seed=5, options=refused)
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(0)
+    env.reset(seed=0)
+    for _ in range(5):
+        env.step(0)
+    before, gravity = env.get_state(), env.unwrapped.gravity
+    with pytest.raises(ValueError, match="needs contexts that recur"):
+        env.reset(seed=5, options=refused)
+    after = env.get_state()
+    for key, value in before.items():
+        np.testing.assert_array_equal(value, after[key], err_msg=key)
+    assert env.unwrapped.gravity == gravity
 
 
 def test_bad_options() -> None:

@@ -291,6 +291,42 @@ def test_observations(env_id: str, effect: Effect) -> None:
     assert len(seen_values) >= 3
 
 
+def test_one_part_of_the_observations() -> None:
+    env = ShiftingObservations(make("Blackjack-v1"), part=1, schedule=FAST)
+    plain = make("Blackjack-v1")
+    assert env.observation_space == plain.observation_space
+    for seed in range(40):
+        (mine, dealers, ace), info = env.reset(seed=seed)
+        expected = plain.reset(seed=seed)[0]
+        assert (mine, dealers, ace) == (expected[0], values_of(info)[expected[1]], expected[2])
+    space = gym.spaces.Dict({"near": gym.spaces.Box(-1, 1, (3,)), "far": gym.spaces.Discrete(3)})
+
+    class Two(gym.Env[Any, int]):
+        observation_space, action_space = space, gym.spaces.Discrete(2)
+
+        def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+            super().reset(seed=seed)
+            return {"near": np.array([0.25, 0.5, 1.0], np.float32), "far": 2}, {}
+
+        def step(self, action: int) -> Any:
+            return self.reset()[0], 0.0, False, False, {}
+
+    inner = ShiftingObservations(Two(), "Scale(0.5, 2)", "near", random_start=True)
+    env = ShiftingObservations(inner, part="far", name="far", random_start=True, notify="change")
+    seen, info = env.reset(seed=1)
+    shifts = info["shifts"]
+    assert seen in env.observation_space
+    scaled = np.array([0.25, 0.5, 1.0]) * shifts["observations"]["values"]
+    np.testing.assert_allclose(seen["observation"]["near"], scaled, rtol=1e-6)
+    assert seen["observation"]["far"] == shifts["far"]["values"][2]
+    assert inner.observation_space["near"].high.max() == 2.0
+    for part in (None, "middle", 0):
+        with pytest.raises(ValueError, match=r"part must be 'far', 'near'|name one with part"):
+            ShiftingObservations(Two(), part=part)
+    with pytest.raises(ValueError, match="part must be None, as observations have no parts, got 0"):
+        ShiftingObservations(make("CartPole-v1"), part=0)
+
+
 def test_discrete_observations() -> None:
     env = ShiftingObservations(make("FrozenLake-v1"), schedule=Never(), random_start=True)
     plain = make("FrozenLake-v1")

@@ -228,6 +228,45 @@ def test_through_stable_baselines() -> None:
         assert envs.info_arrays["changed"].tolist() == [step == 30] * 2
 
 
+def test_parts_of_rows_are_those_of_single_environments() -> None:
+    arguments: dict[str, Any] = {"part": 0, "schedule": "Hazard(0.3)"}
+    envs = gym.make_vec("Blackjack-v1", num_envs=3, vectorization_mode="sync")
+    envs = ShiftingObservationsVector(envs, **arguments)
+    single = [ShiftingObservations(gym.make("Blackjack-v1"), **arguments) for _ in range(3)]
+    seen = envs.reset(seed=4)[0]
+    for row, env in enumerate(single):
+        expected = env.reset(seed=4 + row)[0]
+        assert tuple(part[row] for part in seen) == expected
+    assert envs.observation_space.contains(seen)
+
+
+def test_integer_rewards_may_become_fractions() -> None:
+    class Whole(CartPoleVectorEnv):
+        def step(self, action: Any) -> Any:
+            observations, rewards, *rest = super().step(action)
+            return observations, 3 * rewards.astype(np.int64), *rest
+
+    envs = ShiftingRewardsVector(Whole(2), "Scale(0.5, 2)", random_start=True)
+    factors = envs.reset(seed=0)[1]["shifts"]["rewards"]["values"][:, 0]
+    rewards = envs.step(np.zeros(2, int))[1]
+    np.testing.assert_allclose(rewards, 3 * factors)
+
+
+def test_a_refused_reset_changes_nothing() -> None:
+    bandits = ShiftingActionsVector(ShiftingBanditVector(2), schedule="Hazard(0.2)")
+    stack = ShiftingRewardsVector(bandits, "Delay(3)", schedule="Hazard(0.2)")
+    stack.reset(seed=0)
+    for _ in range(5):
+        stack.step(np.zeros(2, int))
+    before = stack.get_state()
+    for options in ({"means": 2}, {"shifts": {"actions": {"context": 7}}}):
+        with pytest.raises(ValueError, match=r"must|needs"):
+            stack.reset(seed=7, options=options)
+    after = stack.get_state()
+    for key, value in before.items():
+        np.testing.assert_array_equal(value, after[key], err_msg=key)
+
+
 def test_bad_input() -> None:
     sync = gym.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync")
     same = ShiftingBanditVector(2, autoreset_mode=AutoresetMode.SAME_STEP)
@@ -268,6 +307,12 @@ def test_bad_input() -> None:
         (lambda: DriftingParametersVector(same, gravity), ValueError, "not reset in the same step"),
         (lambda: DriftingParametersVector(Stubborn(2), gravity), ValueError, "use together=True"),
         (lambda: DriftingParametersVector(Mixed(2), gravity), ValueError, "do what they do alone"),
+        # An array for all rows does not fit where only some of them start anew.
+        (
+            lambda: DriftingParametersVector(CartPoleVectorEnv(4), {"low": (-0.1, 0.0)}),
+            ValueError,
+            "use together=True",
+        ),
         (
             lambda: DriftingParametersVector(
                 CartPoleVectorEnv(2), gravity, together=True, per_episode=True

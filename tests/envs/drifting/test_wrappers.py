@@ -63,8 +63,8 @@ def wraps(env_id: str) -> dict[str, Wrap]:
         found["actions"] = ShiftingActions
     else:
         found["flipped actions"] = lambda env, **kw: ShiftingActions(env, "Flip()", **kw)
-    if not isinstance(env.observation_space, gym.spaces.Tuple):
-        found["observations"] = ShiftingObservations
+    part = 0 if isinstance(env.observation_space, gym.spaces.Tuple) else None
+    found["observations"] = lambda env, **kw: ShiftingObservations(env, part=part, **kw)
     if isinstance(env.observation_space, gym.spaces.Box):
         found["dropped"] = lambda env, **kw: ShiftingObservations(env, "Drop(0.3)", **kw)
         found["scaled"] = lambda env, **kw: ShiftingObservations(env, "Scale(0.5, 2)", **kw)
@@ -78,7 +78,7 @@ CASES = [
     for env_id in IDS
     for name, wrap in wraps(env_id).items()
 ]
-assert len(CASES) == 5 * 8 + 3 * 5 + 4
+assert len(CASES) == 5 * 8 + 3 * 5 + 5
 
 
 def play(
