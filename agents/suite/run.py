@@ -99,7 +99,7 @@ def run_suite(
             }
             write_submission(path, submission)
     finally:
-        lock.release()
+        lock.release(remove=True)
     return submission
 
 

@@ -131,6 +131,7 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     done = run_suite(enter, path, agent="random", worlds=TWO, progress=False)
     assert asked == [TWO[0], TWO[1], TWO[1]]
     assert done == load_submission(path)
+    assert list(path.parent.iterdir()) == [path]  # no lock is left behind
     assert done["score"] is None
     straight = run_suite(
         random_entrant, tmp_path / "b.json", agent="random", worlds=TWO, progress=False
