@@ -20,6 +20,7 @@ from .submission import (
     Submission,
     check_continues,
     check_name,
+    joined_commands,
     load_submission,
     suite_identity,
     suite_score,
@@ -53,7 +54,7 @@ def run_suite(
         worlds: names of some of the worlds; None: all.
         settings: plain data that belongs on record, such as a training seed.
         deterministic: let models play their most likely actions instead of samples.
-        command: the command line, for the record.
+        command: the command line, for the record; joined to those of earlier runs.
         progress: show a progress bar.
 
     Returns:
@@ -73,7 +74,7 @@ def run_suite(
         **suite_identity(),
         "agent": agent,
         "settings": to_plain({**(settings or {}), "deterministic": deterministic}, "settings"),
-        "command": command,
+        "command": None,
         "date": None,
         "versions": versions((*PACKAGES, "sb3-contrib")),
         "machine": None,
@@ -93,6 +94,7 @@ def run_suite(
             player = enter(world.name, world.make_env)
             submission["worlds"][world.name] = _play(world, player, deterministic)
             submission |= {
+                "command": joined_commands(submission["command"], command),
                 "date": time.strftime("%Y-%m-%d"),
                 "machine": machine(),
                 "score": suite_score(submission["worlds"]),

@@ -76,6 +76,20 @@ def world_entry(
     }
 
 
+def joined_commands(earlier: str | None, command: str | None) -> str | None:
+    """The commands that a submission is made with, each once: a line for the shell.
+
+    Args:
+        earlier: those so far; None if they are not known.
+        command: that goes on with it; None likewise.
+    """
+    if earlier is None or command is None:
+        return earlier or command
+    if f" && {command} && " in f" && {earlier} && ":  # it was killed, and started again
+        return earlier
+    return f"{earlier} && {command}"
+
+
 def suite_score(worlds: Mapping[str, Mapping[str, Any]]) -> dict[str, float] | None:
     """The score of all worlds together, or None if one is missing."""
     if any(name not in worlds for name in WORLDS):

@@ -145,6 +145,23 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
         run_suite(random_entrant, path, agent="random", deterministic=True, progress=False)
 
 
+def test_all_commands_are_on_record(tmp_path: Path) -> None:
+    """What has made a submission, and nothing of a run that has found nothing to do."""
+    path = tmp_path / "random.json"
+    for worlds, command, expected in (
+        (["two-step"], None, None),
+        (["standard-bandit"], "suite --worlds two", "suite --worlds two"),
+        (["standard-bandit"], "suite nothing new", "suite --worlds two"),
+        (["barcode-bandit"], "suite", "suite --worlds two && suite"),
+        (["shifting-lake"], "suite", "suite --worlds two && suite"),
+        (["drifting-cartpole"], None, "suite --worlds two && suite"),
+    ):
+        submission = run_suite(
+            random_entrant, path, agent="random", worlds=worlds, command=command, progress=False
+        )
+        assert submission["command"] == load_submission(path)["command"] == expected
+
+
 def test_anybody_enters(tmp_path: Path) -> None:
     """A model of stable-baselines3, a function, and a player of one's own."""
 
