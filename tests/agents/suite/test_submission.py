@@ -41,7 +41,7 @@ def made_up(score: float, agent: str = "made up") -> dict:
     rng = np.random.default_rng(0)
     worlds = {}
     for name, (random, oracle) in references().items():
-        scores = score + rng.normal(0, 0.2, size=NUM_EPISODES)
+        scores = score + rng.uniform(-0.35, 0.35, size=NUM_EPISODES)
         worlds[name] = world_entry(
             WORLDS[name], random + (oracle - random) * scores, 42, WORLDS[name].train_steps
         )
@@ -84,10 +84,25 @@ def test_a_file_says_what_was_written(whole: dict, tmp_path: Path) -> None:
         (["worlds", "two-step", "score"], 0.9, "'score' of two-step must be"),
         (["worlds", "two-step", "value"], "0.9", "'value' of two-step must be"),
         (["worlds", "two-step", "returns"], [1.0], "returns of two-step must be 1000 finite"),
-        (["worlds", "two-step", "returns", 7], 1e9, "'score' of two-step must be"),
+        (["worlds", "two-step", "returns", 7], 99.0, "'score' of two-step must be"),
+        (["worlds", "two-step", "returns", 7], 1e6, "returns of two-step must be from 0 to 100,"),
+        (["worlds", "shifting-lake", "returns", 7], -0.5, "shifting-lake must be from 0 to 1,"),
         (["worlds", "two-step", "returns", 7], None, "returns of two-step must be"),
         (["worlds", "two-step", "num_timesteps"], -1, "num_timesteps of two-step must be a whole"),
         (["worlds", "two-step", "num_timesteps"], 10**9, "'within_budget' of two-step must be"),
+        (["worlds", "two-step", "within_budget"], 1, "'within_budget' of two-step must be True"),
+        (["worlds", "two-step", "medal"], "gold", "two-step must have nothing but .* got 'medal'"),
+        (["worlds", "two-step"], 3, "two-step must be an object with returns, got 3"),
+        (["version"], True, "version must be 1, got True"),
+        (["score", "median"], 0.5, "score must have nothing but value, low, high, got 'median'"),
+        (["medal"], "gold", "a submission must have nothing but .*, got 'medal'"),
+        (["settings"], 3, "settings must be an object, got 3"),
+        (["versions"], None, "versions must be an object, got None"),
+        (["versions"], {"numpy": 2}, "versions must be texts, got 2 for numpy"),
+        (["machine"], None, "machine must be an object, got None"),
+        (["command"], 5, "command must be a command line or null, got 5"),
+        (["date"], 5, "date must be a day as YYYY-MM-DD, got 5"),
+        (["date"], "20261120", "date must be a day as YYYY-MM-DD, got '20261120'"),
     ],
 )
 def test_what_is_wrong_is_found(whole: dict, place: list, value: object, message: str) -> None:
@@ -98,6 +113,26 @@ def test_what_is_wrong_is_found(whole: dict, place: list, value: object, message
     part[place[-1]] = value
     with pytest.raises(ValueError, match=message):
         check_submission(changed)
+
+
+@pytest.mark.parametrize("key", ["num_parameters", "within_budget", "low"])
+def test_what_is_missing_in_a_world_is_found(whole: dict, key: str) -> None:
+    changed = copy.deepcopy(whole)
+    del changed["worlds"]["two-step"][key]
+    with pytest.raises(ValueError, match=f"two-step must have '{key}'"):
+        check_submission(changed)
+
+
+def test_nobody_earns_far_more_than_the_oracle() -> None:
+    """Each of the returns could be: a goal of the maze pays ten."""
+    whole = made_up(0.5)
+    name, world = "shifting-maze", WORLDS["shifting-maze"]
+    whole["worlds"][name] = world_entry(world, np.full(NUM_EPISODES, 1000.0), 42, 0)
+    whole["score"] = suite_score(whole["worlds"])
+    with pytest.raises(
+        ValueError, match=r"'score' of shifting-maze must be at most 1.25, got 1.98"
+    ):
+        check_submission(whole)
 
 
 def test_files_that_are_no_submissions(tmp_path: Path) -> None:
