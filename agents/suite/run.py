@@ -14,8 +14,8 @@ from ...tracking.environment import PACKAGES
 from ...tracking.lock import FileLock
 from ...tracking.plain import to_plain
 from ..play_agent import episode_returns
-from ..players import Playable
-from .entrants import Entrant
+from ..players import ModelPlayer, Playable
+from .entrants import Entrant, check_entrant
 from .submission import (
     Submission,
     check_continues,
@@ -61,14 +61,17 @@ def run_suite(
         The submission.
 
     Raises:
-        ValueError: if a name is unknown, an entrant returns nobody who can play, or the file holds
-            another entry.
-        TypeError: if the settings are not plain data.
+        ValueError: if a name is unknown, an entrant returns nobody who can play, or the path is a
+            folder's, or that of another entry.
+        TypeError: if ``enter`` is no such function, or the settings are not plain data.
         RuntimeError: if another process writes the same file.
         OSError: if the file cannot be written; before anything is played.
     """
     path = Path(path)
+    check_entrant(enter)
     check_name(agent)
+    if not path.name or path.is_dir():
+        raise ValueError(f"path of the submission must be that of a file, got '{path}'")
     chosen = chosen_worlds(worlds)
     submission: Submission = {
         **suite_identity(),

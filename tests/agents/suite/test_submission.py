@@ -260,10 +260,22 @@ def test_entrants_that_there_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("elephant", "player must be random, oracle or module:function, got 'elephant'"),
         ("elephants:play", "player must be module:function.*No module named 'elephants'"),
         ("my_entrant_module:play", "player must be module:function.*no attribute 'play'"),
-        ("my_entrant_module:NUMBER", "player must be a function, got 1"),
+        ("my_entrant_module:NUMBER", "player must be module:function.* enter must be .*, got 1"),
+        ("os:getcwd", "enter must be a function that is called with a world's name .*, got <built"),
     ):
         with pytest.raises(ValueError, match=message):
             named_entrant(name)
+    model = PPO("MlpPolicy", SB3VecEnv(WORLDS["two-step"].make_env(1)))
+    for enter in (model, RandomPlayer(), lambda obs: obs, None):
+        with pytest.raises(TypeError, match="enter must be a function that is called with a world"):
+            run_suite(enter, tmp_path / "c.json", agent="x")
+    with pytest.raises(ValueError, match=r"player must be a Player, a model .* got None"):
+        run_suite(lambda world, make_env: None, tmp_path / "c.json", agent="x", progress=False)
+    for folder in (".", "/", tmp_path):
+        with pytest.raises(ValueError, match="path of the submission must be that of a file, got"):
+            run_suite(random_entrant, folder, agent="x")
+    with pytest.raises(ValueError, match=r"worlds must be one or more of .*, got none"):
+        run_suite(random_entrant, tmp_path / "c.json", agent="x", worlds=[])
     with pytest.raises(TypeError, match="worlds must be a list of names, got 'two-step'"):
         run_suite(random_entrant, tmp_path / "c.json", agent="random", worlds="two-step")
     with pytest.raises(ValueError, match="worlds must be among"):
