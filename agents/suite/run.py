@@ -110,13 +110,33 @@ def run_suite(
 
 def _play(world: World, player: Playable, deterministic: bool) -> dict[str, Any]:
     """What a submission says of a world, after all its held-out episodes."""
+    num_parameters, num_timesteps = _num_parameters_and_timesteps(player)
     env = world.make_held_out_env()
     try:
         returns = episode_returns(player, env, seed=FIRST_SEED, deterministic=deterministic)[:, 0]
     finally:
         env.close()
+    return world_entry(world, returns, num_parameters, num_timesteps)
+
+
+def _num_parameters_and_timesteps(player: Playable) -> tuple[int | None, int | None]:
+    if isinstance(player, ModelPlayer):
+        player = player.model
     if isinstance(player, BaseAlgorithm):
+        # A model that counts no steps may have been given weights that were trained elsewhere.
         num_parameters = sum(p.numel() for p in player.policy.parameters())
-        return world_entry(world, returns, num_parameters, player.num_timesteps or None)
-    counts = (getattr(player, key, None) for key in ("num_parameters", "num_timesteps"))
-    return world_entry(world, returns, *(None if n is None else int(n) for n in counts))
+        return num_parameters, player.num_timesteps or None
+    return _count(player, "num_parameters"), _count(player, "num_timesteps")
+
+
+def _count(player: Playable, key: str) -> int | None:
+    count: Any = getattr(player, key, None)
+    if count is None:
+        return None
+    try:
+        whole = int(count)
+    except (TypeError, ValueError, OverflowError):
+        whole = -1
+    if whole < 0 or whole != count:
+        raise ValueError(f"{key} of a player must be a whole number or None, got {count!r}")
+    return whole

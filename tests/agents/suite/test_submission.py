@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from stable_baselines3 import PPO
 
-from driftwise.agents import Player, RandomPlayer, SB3VecEnv
+from driftwise.agents import (
+    ModelPlayer,
+    OraclePlayer,
+    Player,
+    PolicyPlayer,
+    RandomPlayer,
+    SB3VecEnv,
+)
 from driftwise.agents.suite import (
     NUM_EPISODES,
     WORLDS,
@@ -225,7 +232,53 @@ def test_anybody_enters(tmp_path: Path) -> None:
     assert found["standard-bandit"]["within_budget"] is False
     for entry in found.values():  # one arm for ever is no better than any
         assert abs(entry["score"]) < 0.05
-    assert "standard-bandit" in compare_submissions([load_submission(path)])
+    table = compare_submissions([load_submission(path)])
+    marks = {line.split()[0]: line[-1] for line in table.splitlines()}
+    assert (marks["standard-bandit"], marks["barcode-bandit"], marks["two-step"]) == ("*", "?", "]")
+    assert table.endswith(
+        "* trained for more steps than the budget\n"
+        "? trained for an unknown number of steps, if at all"
+    )
+
+
+def test_who_was_not_trained_can_say_so(tmp_path: Path) -> None:
+    def last_arm(obs):
+        return np.full(len(obs), 4)
+
+    last_arm.num_timesteps = 0
+    env = SB3VecEnv(WORLDS["standard-bandit"].make_env(1))
+    untrained = PPO("MlpPolicy", env)  # may have been given the weights of one that was
+    for number, (player, steps) in enumerate(
+        (
+            (RandomPlayer(), 0),
+            (PolicyPlayer("discounted_ucb"), 0),
+            (OraclePlayer(), 0),
+            (last_arm, 0),
+            (lambda obs: last_arm(obs), None),
+            (untrained, None),
+            (ModelPlayer(untrained), None),
+        )
+    ):
+        path = tmp_path / f"{number}.json"
+        submission = run_suite(
+            lambda world, make_env, player=player: player,
+            path,
+            agent="x",
+            worlds=["standard-bandit"],
+            progress=False,
+        )
+        assert submission["worlds"]["standard-bandit"]["num_timesteps"] == steps
+        assert ("?" in compare_submissions([submission])) is (steps is None)
+
+
+@pytest.mark.parametrize("count", ["many", -1, 0.5, float("nan")])
+def test_numbers_that_are_none(tmp_path: Path, count: object) -> None:
+    def act(obs):
+        raise AssertionError("nothing is played")
+
+    act.num_timesteps = count
+    with pytest.raises(ValueError, match="num_timesteps of a player must be a whole number or No"):
+        run_suite(lambda world, make_env: act, tmp_path / "a.json", agent="a", progress=False)
 
 
 def test_memories_are_trained_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,6 +339,21 @@ def test_entrants_that_there_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyP
         memory_entrant("gru", -1)
 
 
+def test_a_score_has_the_worst_mark_of_its_worlds(whole: dict) -> None:
+    marked = copy.deepcopy(whole)
+    marks = []
+    for name, steps in (("two-step", None), ("shifting-lake", 10**9)):
+        marked["worlds"][name] = world_entry(
+            WORLDS[name], marked["worlds"][name]["returns"], None, steps
+        )
+        check_submission(marked)
+        lines = compare_submissions([whole, marked]).splitlines()
+        (line,) = (line for line in lines if line.startswith("score"))
+        marks.append(line[-1])
+    assert marks == ["?", "*"]
+    assert lines[-3][0] == "*" and lines[-2][0] == "?"
+
+
 def test_two_submissions_side_by_side(whole: dict, tmp_path: Path) -> None:
     better = made_up(0.6, "better")
     # Of the same noise, so that it cancels.
@@ -293,6 +361,7 @@ def test_two_submissions_side_by_side(whole: dict, tmp_path: Path) -> None:
     assert value == pytest.approx(0.1) and high - low < 1e-9
     table = compare_submissions([whole, better]).splitlines()
     assert len(table) == 1 + 8 + 1 + 1
+    assert not any(mark in "".join(table) for mark in "*?")
     assert table[0].split() == ["made", "up", "better"]
     assert table[-1].startswith("made up - better: -0.100 [-0.100, -0.100]")
     partial = copy.deepcopy(whole)
