@@ -108,6 +108,8 @@ class ModelPlayer(Player):
 class RandomPlayer(Player):
     """Uniformly random actions."""
 
+    num_timesteps = 0  # Nobody has trained it, which a submission to the suite tells.
+
     def begin(self, env: VectorEnv, seed: int | None) -> None:
         """See :meth:`Player.begin`."""
         self._space = env.action_space
@@ -128,6 +130,8 @@ class OraclePlayer(Player):
     A vector environment tells them with ``optimal_actions()``, the sub-environments of a
     ``SyncVectorEnv`` with ``optimal_action()`` each.
     """
+
+    num_timesteps = 0
 
     def begin(self, env: VectorEnv, seed: int | None) -> None:
         """See :meth:`Player.begin`."""
@@ -151,6 +155,8 @@ class PolicyPlayer(Player):
         name: its name in :data:`driftwise.agents.bandits.POLICIES`.
         **arguments: its arguments.
     """
+
+    num_timesteps = 0
 
     def __init__(self, name: str, **arguments: Any) -> None:
         self.name, self.arguments = name, arguments

@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
 from types import NoneType
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
@@ -59,6 +59,19 @@ def parse_with_recipe(
     make: Callable[..., Config] = kind
     given = parse(kind, rest, prog, default=make(config=recipes[chosen.recipe]()))
     return given, chosen.recipe
+
+
+def refuse(prog: str, message: str) -> NoReturn:
+    """Leave with a usage error: the options of a command line do not fit together.
+
+    Args:
+        prog: the command's name.
+        message: what is wrong, and what was expected.
+
+    Raises:
+        SystemExit: always; with status 2, as :func:`parse` for arguments that do not fit.
+    """
+    argparse.ArgumentParser(prog, usage=f"{prog} [--help] [options]").error(message)
 
 
 def resume_mode(given: Resume) -> Literal["auto"] | bool:

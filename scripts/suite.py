@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from driftwise.scripts.command_line import parse
+from driftwise.scripts.command_line import parse, refuse
+
+PROG = "driftwise suite"
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,8 @@ class Arguments:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command with these arguments."""
-    given = parse(Arguments, arguments, "driftwise suite")
-    players = [option for option in ("memory", "agents", "player") if getattr(given, option)]
-    if len(players) > 1:
-        raise ValueError(f"{players[0]} and {players[1]} cannot go together: one agent plays")
-    if players and (given.action or given.check or given.compare):
-        raise ValueError(f"{players[0]} cannot go with list, check or compare: nobody plays then")
+    given = parse(Arguments, arguments, PROG)
+    _check_options(arguments, given)
 
     from driftwise.agents import suite
 
@@ -67,7 +65,7 @@ def main(arguments: Sequence[str]) -> None:
         print(suite.compare_submissions([suite.load_submission(path) for path in given.compare]))
     if given.check or given.compare:
         return
-    if given.action == "list" or not players:
+    if given.memory is None and given.player is None and not given.agents:
         print(f"{suite.SUITE}, version {suite.VERSION}; {suite.NUM_EPISODES:,} held-out episodes\n")
         print(suite.list_worlds())
         return
@@ -88,6 +86,34 @@ def main(arguments: Sequence[str]) -> None:
     )
     print(suite.compare_submissions([submission]))
     print(f"{_summary(submission)}; in {output}")
+
+
+def _check_options(arguments: Sequence[str], given: Arguments) -> None:
+    """Refuse options that would be ignored, which is hardly what was wanted.
+
+    Those that were given, also with their defaults, are seen in the command line alone.
+    """
+    options = [word.partition("=")[0] for word in arguments if word.startswith("--")]
+    if given.action:
+        options.insert(0, given.action)
+    for option in ("agents", "worlds", "check", "compare"):
+        if f"--{option}" in options and not getattr(given, option):
+            refuse(PROG, f"--{option} needs a value, or more of them, got none")
+    players = [option for option in options if option in ("--memory", "--agents", "--player")]
+    others = [option for option in options if option in ("list", "--check", "--compare")]
+    if len(set(players)) > 1:
+        refuse(PROG, f"{players[0]} and {players[1]} cannot go together: one agent plays")
+    if players and others:
+        refuse(
+            PROG, f"{players[0]} and {others[0]} cannot go together: with {others[0]} nobody plays"
+        )
+    if "list" in others and len(options) > 1:
+        refuse(PROG, f"list goes alone, got {options[1]} with it")
+    if not players and len(options) > len(others):
+        alone = next(option for option in options if option not in others)
+        refuse(PROG, f"{alone} needs somebody to play: --memory, --agents or --player")
+    if "--seed" in options and "--memory" not in options:
+        refuse(PROG, "--seed is that of the training with --memory, got no --memory")
 
 
 def _entrant(given: Arguments) -> tuple[Any, str, dict[str, Any]]:

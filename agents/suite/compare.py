@@ -1,32 +1,41 @@
 """Submissions side by side, as tables for the terminal."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ...evaluation.statistics import Interval
 from .score import references, suite_interval, suite_scores
 from .submission import Submission
 from .worlds import WORLDS
 
+# By whether the training was within the budget.
+MARKS = {True: "  ", None: " ?", False: " *"}
+MEANINGS = {
+    " *": "* trained for more steps than the budget",
+    " ?": "? trained for an unknown number of steps, if at all",
+}
+
 
 def compare_submissions(submissions: Sequence[Submission]) -> str:
     """A table of scores, a line a world and a column a submission.
 
-    With two submissions of all worlds, the difference of their scores is told, too. Both have
-    played the same held-out worlds, so that its interval is over differences world by world.
+    Marks tell what was trained for more steps than the budget, and what for an unknown number; a
+    score has the worst of the marks of its worlds. With two submissions of all worlds, the
+    difference of their scores is told, too. Both have played the same held-out worlds, so that its
+    interval is over differences world by world.
 
     Args:
         submissions: one or more, as :func:`load_submission` returns them.
     """
     names = [submission["agent"] for submission in submissions]
-    rows = [["", *names]]
+    rows = [["", *(f"{name}  " for name in names)]]
     for world in WORLDS:
-        rows.append([world, *(_cell(one["worlds"].get(world)) for one in submissions)])
-    rows.append(
-        ["score", *(_interval(one["score"], "value", "low", "high") for one in submissions)]
-    )
+        rows.append([world, *(_world_cell(one["worlds"].get(world)) for one in submissions)])
+    rows.append(["score", *map(_score_cell, submissions)])
     lines = _aligned(rows)
-    if any("*" in cell for row in rows for cell in row):
-        lines.append("* trained for more steps than the budget, or for an unknown number")
+    for mark, meaning in MEANINGS.items():
+        if any(cell.endswith(mark) for row in rows[1:] for cell in row[1:]):
+            lines.append(meaning)
     if len(submissions) == 2 and all(one["score"] for one in submissions):
         difference = score_difference(*submissions)
         lines.append(
@@ -55,17 +64,22 @@ def list_worlds() -> str:
     return "\n".join(_aligned(rows, last_left=True))
 
 
-def _cell(entry: Mapping[str, float] | None) -> str:
+def _world_cell(entry: Mapping[str, Any] | None) -> str:
     if entry is None:
-        return "-"
-    within = entry["within_budget"]
-    mark = " *" if entry["num_parameters"] is not None and not within else ""
-    return _interval(entry, "score", "score_low", "score_high") + mark
+        return "-  "
+    return _interval(entry, "score", "score_low", "score_high") + MARKS[entry["within_budget"]]
 
 
-def _interval(entry: Mapping[str, float] | None, value: str, low: str, high: str) -> str:
-    if entry is None:
-        return "-"
+def _score_cell(submission: Submission) -> str:
+    """The score, with the worst of the marks of its worlds."""
+    if submission["score"] is None:
+        return "-  "
+    found = {entry["within_budget"] for entry in submission["worlds"].values()}
+    mark = next(MARKS[within] for within in (False, None, True) if within in found)
+    return _interval(submission["score"], "value", "low", "high") + mark
+
+
+def _interval(entry: Mapping[str, float], value: str, low: str, high: str) -> str:
     return f"{entry[value]:.3f} [{entry[low]:.3f}, {entry[high]:.3f}]"
 
 

@@ -1,9 +1,11 @@
 """Who can enter: functions that are told a world and return somebody who plays it."""
 
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from gymnasium.vector import VectorEnv
 
@@ -16,8 +18,27 @@ EnvMaker = Callable[..., VectorEnv]
 """Called with a number of environments (16 by default), makes so many to train in."""
 Entrant = Callable[[str, EnvMaker], Playable]
 """Called with a world's name and a maker of environments to train in, returns who plays it: a model
-of stable-baselines3, a function of the observations, or a :class:`~driftwise.agents.Player`, which
-may have attributes ``num_parameters`` and ``num_timesteps`` for the record."""
+of stable-baselines3, a function of the observations, or a :class:`~driftwise.agents.Player`.
+Functions and players may have attributes ``num_parameters`` and ``num_timesteps`` for the record.
+Without the second, nobody can know whether they were trained; 0 says that they were not."""
+
+
+def check_entrant(enter: Any) -> None:
+    """Raise a ``TypeError`` unless something can be called as an :data:`Entrant` is."""
+    wanted = (
+        "a function that is called with a world's name and a maker of training environments, "
+        "and returns who plays"
+    )
+    if not callable(enter):
+        raise TypeError(f"enter must be {wanted}, got {enter!r}")
+    try:
+        signature = inspect.signature(enter)
+    except (TypeError, ValueError):  # some that are built in do not tell theirs
+        return
+    try:
+        signature.bind("world", None)
+    except TypeError as error:
+        raise TypeError(f"enter must be {wanted}, got {enter!r}: {error}") from None
 
 
 def random_entrant(world: str, make_env: EnvMaker) -> RandomPlayer:
@@ -56,7 +77,7 @@ def named_entrant(name: str) -> Entrant:
     Modules are also looked for in the current folder.
 
     Raises:
-        ValueError: if there is no such function.
+        ValueError: if there is no such function, or it cannot be called as an :data:`Entrant` is.
     """
     if name in ("random", "oracle"):
         return random_entrant if name == "random" else oracle_entrant
@@ -69,7 +90,9 @@ def named_entrant(name: str) -> Entrant:
         found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"player must be module:function, got {name!r}: {error}") from None
-    if not callable(found):
-        raise ValueError(f"player must be a function, got {found!r} for {name!r}")
+    try:
+        check_entrant(found)
+    except TypeError as error:
+        raise ValueError(f"player must be module:function, got {name!r}: {error}") from None
     entrant: Entrant = found
     return entrant

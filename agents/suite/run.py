@@ -14,12 +14,13 @@ from ...tracking.environment import PACKAGES
 from ...tracking.lock import FileLock
 from ...tracking.plain import to_plain
 from ..play_agent import episode_returns
-from ..players import Playable
-from .entrants import Entrant
+from ..players import ModelPlayer, Playable
+from .entrants import Entrant, check_entrant
 from .submission import (
     Submission,
     check_continues,
     check_name,
+    joined_commands,
     load_submission,
     suite_identity,
     suite_score,
@@ -53,27 +54,30 @@ def run_suite(
         worlds: names of some of the worlds; None: all.
         settings: plain data that belongs on record, such as a training seed.
         deterministic: let models play their most likely actions instead of samples.
-        command: the command line, for the record.
+        command: the command line, for the record; joined to those of earlier runs.
         progress: show a progress bar.
 
     Returns:
         The submission.
 
     Raises:
-        ValueError: if a name is unknown, an entrant returns nobody who can play, or the file holds
-            another entry.
-        TypeError: if the settings are not plain data.
+        ValueError: if a name is unknown, an entrant returns nobody who can play, or the path is a
+            folder's, or that of another entry.
+        TypeError: if ``enter`` is no such function, or the settings are not plain data.
         RuntimeError: if another process writes the same file.
         OSError: if the file cannot be written; before anything is played.
     """
     path = Path(path)
+    check_entrant(enter)
     check_name(agent)
+    if not path.name or path.is_dir():
+        raise ValueError(f"path of the submission must be that of a file, got '{path}'")
     chosen = chosen_worlds(worlds)
     submission: Submission = {
         **suite_identity(),
         "agent": agent,
         "settings": to_plain({**(settings or {}), "deterministic": deterministic}, "settings"),
-        "command": command,
+        "command": None,
         "date": None,
         "versions": versions((*PACKAGES, "sb3-contrib")),
         "machine": None,
@@ -93,25 +97,46 @@ def run_suite(
             player = enter(world.name, world.make_env)
             submission["worlds"][world.name] = _play(world, player, deterministic)
             submission |= {
+                "command": joined_commands(submission["command"], command),
                 "date": time.strftime("%Y-%m-%d"),
                 "machine": machine(),
                 "score": suite_score(submission["worlds"]),
             }
             write_submission(path, submission)
     finally:
-        lock.release()
+        lock.release(remove=True)
     return submission
 
 
 def _play(world: World, player: Playable, deterministic: bool) -> dict[str, Any]:
     """What a submission says of a world, after all its held-out episodes."""
+    num_parameters, num_timesteps = _num_parameters_and_timesteps(player)
     env = world.make_held_out_env()
     try:
         returns = episode_returns(player, env, seed=FIRST_SEED, deterministic=deterministic)[:, 0]
     finally:
         env.close()
+    return world_entry(world, returns, num_parameters, num_timesteps)
+
+
+def _num_parameters_and_timesteps(player: Playable) -> tuple[int | None, int | None]:
+    if isinstance(player, ModelPlayer):
+        player = player.model
     if isinstance(player, BaseAlgorithm):
+        # A model that counts no steps may have been given weights that were trained elsewhere.
         num_parameters = sum(p.numel() for p in player.policy.parameters())
-        return world_entry(world, returns, num_parameters, player.num_timesteps or None)
-    counts = (getattr(player, key, None) for key in ("num_parameters", "num_timesteps"))
-    return world_entry(world, returns, *(None if n is None else int(n) for n in counts))
+        return num_parameters, player.num_timesteps or None
+    return _count(player, "num_parameters"), _count(player, "num_timesteps")
+
+
+def _count(player: Playable, key: str) -> int | None:
+    count: Any = getattr(player, key, None)
+    if count is None:
+        return None
+    try:
+        whole = int(count)
+    except (TypeError, ValueError, OverflowError):
+        whole = -1
+    if whole < 0 or whole != count:
+        raise ValueError(f"{key} of a player must be a whole number or None, got {count!r}")
+    return whole

@@ -16,10 +16,11 @@
 All other numbers follow from the returns, so that a check can find them again.
 """
 
+import datetime
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,10 @@ _WHAT = ("suite", "version", "definition")
 _WHO = ("agent", "settings", "versions")
 _KEYS = (*_WHAT, *_WHO, "command", "date", "machine", "score", "worlds")
 _COUNTS = ("num_parameters", "num_timesteps")
+
+# Nobody earns more than the oracle but by luck, or where its shortest ways run into time-outs.
+# Over a thousand episodes, either is worth hundredths.
+_MAX_SCORE = 1.25
 
 
 def suite_identity() -> dict[str, Any]:
@@ -74,6 +79,20 @@ def world_entry(
         "within_budget": None if num_timesteps is None else num_timesteps <= world.train_steps,
         "returns": np.asarray(returns, dtype=np.float64).tolist(),
     }
+
+
+def joined_commands(earlier: str | None, command: str | None) -> str | None:
+    """The commands that a submission is made with, each once: a line for the shell.
+
+    Args:
+        earlier: those so far; None if they are not known.
+        command: that goes on with it; None likewise.
+    """
+    if earlier is None or command is None:
+        return earlier or command
+    if f" && {command} && " in f" && {earlier} && ":  # it was killed, and started again
+        return earlier
+    return f"{earlier} && {command}"
 
 
 def suite_score(worlds: Mapping[str, Mapping[str, Any]]) -> dict[str, float] | None:
@@ -120,11 +139,10 @@ def check_submission(submission: Any) -> None:
     """Raise a ``ValueError`` that says what is wrong with a submission, if anything is."""
     if not isinstance(submission, Mapping):
         raise ValueError(f"a submission must be an object with {', '.join(_KEYS)}")
-    for key in _KEYS:
-        if key not in submission:
-            raise ValueError(f"a submission must have {key!r}")
+    _check_keys("a submission", submission, _KEYS)
     _check_same(submission, suite_identity())
     check_name(submission["agent"])
+    _check_circumstances(submission)
     worlds = submission["worlds"]
     if not isinstance(worlds, Mapping) or not worlds:
         raise ValueError("worlds must be an object with a world or more")
@@ -149,21 +167,64 @@ def check_continues(path: Path, begun: Submission, wanted: Submission) -> None:
         raise ValueError(f"{path} holds another entry, choose another file: {error}") from None
 
 
+def _check_keys(what: str, found: Mapping[str, Any], keys: Iterable[str]) -> None:
+    for key in keys:
+        if key not in found:
+            raise ValueError(f"{what} must have {key!r}")
+    for key in found:
+        if key not in keys:
+            raise ValueError(f"{what} must have nothing but {', '.join(keys)}, got {key!r}")
+
+
 def _check_same(submission: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     for key, value in expected.items():
-        if submission[key] != value:
+        if not _same(submission[key], value):
             raise ValueError(f"{key} must be {value!r}, got {submission[key]!r}")
 
 
+def _check_circumstances(submission: Mapping[str, Any]) -> None:
+    """Check what goes on record and follows from nothing."""
+    for key in ("settings", "versions", "machine"):
+        if not isinstance(submission[key], Mapping):
+            raise ValueError(f"{key} must be an object, got {submission[key]!r}")
+    for name, version in submission["versions"].items():
+        if not isinstance(version, str):
+            raise ValueError(f"versions must be texts, got {version!r} for {name}")
+    command, date = submission["command"], submission["date"]
+    if command is not None and not isinstance(command, str):
+        raise ValueError(f"command must be a command line or null, got {command!r}")
+    try:  # also without dashes, in later versions of Python
+        right = datetime.date.fromisoformat(date).isoformat() == date
+    except (TypeError, ValueError):
+        right = False
+    if not right:
+        raise ValueError(f"date must be a day as YYYY-MM-DD, got {date!r}")
+
+
 def _check_entry(world: World, entry: Any) -> None:
-    returns = entry.get("returns") if isinstance(entry, Mapping) else None
+    if not isinstance(entry, Mapping):
+        raise ValueError(f"{world.name} must be an object with returns, got {entry!r}")
+    returns = entry.get("returns")
     if not isinstance(returns, list) or len(returns) != NUM_EPISODES or not _finite(returns):
         raise ValueError(f"returns of {world.name} must be {NUM_EPISODES} finite numbers")
+    low, high = world.return_range
+    for value in returns:
+        if not low - 1e-6 <= value <= high + 1e-6:  # sums of rewards of single precision
+            raise ValueError(
+                f"returns of {world.name} must be from {low} to {high}, which is all that an "
+                f"episode can bring, got {value}"
+            )
     counts = [entry.get(key) for key in _COUNTS]
     for key, count in zip(_COUNTS, counts, strict=True):
         if count is not None and (type(count) is not int or count < 0):
             raise ValueError(f"{key} of {world.name} must be a whole number or null, got {count!r}")
-    _check_numbers(world.name, entry, world_entry(world, returns, *counts))
+    expected = world_entry(world, returns, *counts)
+    _check_numbers(world.name, entry, expected)
+    if expected["score"] > _MAX_SCORE:
+        raise ValueError(
+            f"'score' of {world.name} must be at most {_MAX_SCORE}, got {expected['score']:.3f}: "
+            "nobody earns so much more than the oracle"
+        )
 
 
 def _check_numbers(
@@ -174,8 +235,9 @@ def _check_numbers(
         if found != expected:
             raise ValueError(f"{name} must be {expected}, got {found}")
         return
+    _check_keys(name, found, expected)
     for key, value in expected.items():
-        told: Any = found.get(key)
+        told = found[key]
         slack = 1e-9  # sums differ in their last digits among machines
         if key.endswith(("low", "high")):  # and resampling differs among versions of scipy
             end = key.removesuffix("low").removesuffix("high")
@@ -183,9 +245,14 @@ def _check_numbers(
         if isinstance(value, float) and _finite([told]):
             right = math.isclose(told, value, abs_tol=slack)
         else:
-            right = told == value
+            right = _same(told, value)
         if not right:
             raise ValueError(f"{key!r} of {name} must be {value}, by its returns; got {told}")
+
+
+def _same(found: Any, expected: Any) -> bool:
+    """Equal, and of the same type: in Python, 1 and true are equal."""
+    return type(found) is type(expected) and bool(found == expected)
 
 
 def _finite(values: list[Any]) -> bool:

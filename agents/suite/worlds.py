@@ -32,6 +32,7 @@ class World:
         env_kwargs: its arguments.
         held_out_kwargs: arguments that are others where agents are scored.
         train_steps: the budget, in steps of all training environments together.
+        return_range: the least and the most that an episode can bring; not what can be expected.
         ceiling: the highest possible return, if it is known; the oracle's otherwise.
     """
 
@@ -39,6 +40,7 @@ class World:
     about: str
     env: str
     train_steps: int
+    return_range: tuple[float, float]
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     held_out_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     ceiling: float | None = None
@@ -60,30 +62,35 @@ WORLDS: dict[str, World] = {
             about="five arms, all redrawn with probability 0.02 at every step",
             env="driftwise/ShiftingBandit-v0",
             train_steps=7_680_000,
+            return_range=(0, 200),
         ),
         World(
             name="barcode-bandit",
             about="eight contexts that return with their barcodes, one good arm of ten in each",
             env="driftwise/BarcodeBandit-v0",
             train_steps=5_120_000,
+            return_range=(0, 200),
         ),
         World(
             name="shifting-maze",
             about="a maze of 9 x 9 whose hidden goal moves every 50 to 100 steps",
             env="driftwise/ShiftingMaze-v0",
             train_steps=4_800_000,
+            return_range=(0, 2_500),
         ),
         World(
             name="redrawn-maze",
             about="a maze whose corridors are drawn anew every 50 to 100 steps",
             env="driftwise/RedrawnMaze-v0",
             train_steps=4_800_000,
+            return_range=(0, 2_500),
         ),
         World(
             name="two-step",
             about="two hidden states that exchange their rewards, reached by chance",
             env="driftwise/TwoStep-v0",
             train_steps=5_120_000,
+            return_range=(0, 100),
         ),
         World(
             name="island-transport",
@@ -91,12 +98,14 @@ WORLDS: dict[str, World] = {
             env="driftwise/IslandTransport-v0",
             held_out_kwargs={"split": "test"},
             train_steps=6_144_000,
+            return_range=(-1.5, 300),
         ),
         World(
             name="drifting-cartpole",
             about="a pole whose gravity, length and force drift; left and right change places",
             env=CARTPOLE,
             train_steps=1_638_400,
+            return_range=(1, 500),
             ceiling=500.0,
         ),
         World(
@@ -104,6 +113,7 @@ WORLDS: dict[str, World] = {
             about="a walk between holes in the ice, with actions whose directions change",
             env=FROZEN_LAKE,
             train_steps=1_638_400,
+            return_range=(0, 1),
             ceiling=1.0,
         ),
     )
@@ -123,9 +133,12 @@ def definition() -> dict[str, Any]:
 
 
 def _definition(world: World) -> dict[str, Any]:
-    """All of a world but its description, with what its environment is registered with."""
+    """What makes a world, with what its environment is registered with.
+
+    Not its description, and not the range of returns, which follows from the rest.
+    """
     fields = dataclasses.asdict(world)
-    del fields["about"]
+    del fields["about"], fields["return_range"]
     spec = gym.spec(world.env)
     return {**fields, "registered": [spec.kwargs, spec.max_episode_steps]}
 
@@ -134,11 +147,13 @@ def chosen_worlds(names: Sequence[str] | None) -> list[World]:
     """The worlds of these names, in the suite's order; None: all.
 
     Raises:
-        ValueError: for a name that the suite does not have.
+        ValueError: for a name that the suite does not have, or no name at all.
         TypeError: for one name instead of a list of them.
     """
     if isinstance(names, str):
         raise TypeError(f"worlds must be a list of names, got {names!r}")
+    if names is not None and not names:
+        raise ValueError(f"worlds must be one or more of {', '.join(WORLDS)}, got none")
     for name in names or ():
         if name not in WORLDS:
             raise ValueError(f"worlds must be among {', '.join(WORLDS)}, got {name!r}")

@@ -17,7 +17,10 @@ def enter(world, make_env):
 
 @pytest.fixture
 def run(capsys, tmp_path, monkeypatch):
-    """A function that runs ``driftwise suite`` and returns (exit message or None, output)."""
+    """A function that runs ``driftwise suite``; returns its exit (None, message or 2) and output.
+
+    With exit status 2, what it says of its usage.
+    """
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments):
@@ -26,7 +29,8 @@ def run(capsys, tmp_path, monkeypatch):
             leaving = None
         except SystemExit as exit:
             leaving = exit.code
-        return leaving, capsys.readouterr().out
+        text = capsys.readouterr()
+        return leaving, text.err if leaving == 2 else text.out
 
     return call
 
@@ -72,7 +76,6 @@ def test_a_shipped_agent_plays_its_world(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--player", "random", "--memory", "gru"], "memory and player cannot go together"),
         (["--player", "random", "--worlds", "elephant"], "worlds must be among"),
         (["--player", "elephant"], "player must be random, oracle or module:function"),
         (["--memory", "elephant"], "memory must be one of"),
@@ -80,7 +83,8 @@ def test_a_shipped_agent_plays_its_world(run, tmp_path):
         (["--agents", "elephant"], "agents must be WORLD=AGENT each, got 'elephant'"),
         (["--agents", "elephant=x"], "worlds must be among"),
         (["--agents", "two-step=x", "two-step=y"], "one for each world, got two for 'two-step'"),
-        (["list", "--player", "random"], "player cannot go with list, check or compare"),
+        (["--player", "os:getcwd"], "enter must be a function that is called with a world's name"),
+        (["--player", "random", "--output", "."], "path of the submission must be that of a file"),
         (["--check", "elephant.json"], "No such file"),
     ],
 )
@@ -88,4 +92,34 @@ def test_errors_are_one_line_and_nothing_is_written(run, tmp_path, arguments, me
     leaving, _ = run(*arguments)
     assert message in leaving
     assert "\n" not in leaving
+    assert not list(tmp_path.iterdir())
+
+
+PLAYS = "needs somebody to play: --memory, --agents or --player"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--worlds", "two-step"], f"--worlds {PLAYS}"),
+        (["--worlds=elephant"], f"--worlds {PLAYS}"),
+        (["--output", "a.json"], f"--output {PLAYS}"),
+        (["--seed", "0"], f"--seed {PLAYS}"),
+        (["--no-progress"], f"--no-progress {PLAYS}"),
+        (["--check", "a.json", "--name", "a"], f"--name {PLAYS}"),
+        (["--compare"], "--compare needs a value, or more of them, got none"),
+        (["--check"], "--check needs a value, or more of them, got none"),
+        (["--agents"], "--agents needs a value, or more of them, got none"),
+        (["--player", "random", "--worlds"], "--worlds needs a value, or more of them, got none"),
+        (["--player", "random", "--memory", "gru"], "--player and --memory cannot go together"),
+        (["list", "--player", "random"], "--player and list cannot go together"),
+        (["--player", "random", "--check", "a"], "--player and --check cannot go together"),
+        (["list", "--compare", "a.json"], "list goes alone, got --compare with it"),
+        (["--player", "random", "--seed", "1"], "--seed is that of the training with --memory"),
+    ],
+)
+def test_options_that_would_be_ignored(run, tmp_path, arguments, message):
+    leaving, text = run(*arguments)
+    assert leaving == 2
+    assert f"driftwise suite: error: {message}" in text
     assert not list(tmp_path.iterdir())

@@ -1,6 +1,8 @@
 """Drifting control: the oracles reach the ceilings, which nothing can exceed."""
 
 import itertools
+import subprocess
+import sys
 from collections import deque
 
 import gymnasium as gym
@@ -19,6 +21,14 @@ MAP = ["SFFF", "FHFH", "FFFH", "HFFG"]
 @pytest.mark.parametrize("env_id", [CARTPOLE, FROZEN_LAKE])
 def test_gymnasiums_check(env_id: str) -> None:
     check_env(gym.make(env_id).unwrapped, skip_render_check=True)
+
+
+def test_gymnasium_can_be_told_where_they_are_registered() -> None:
+    code = """
+import gymnasium as gym
+gym.make("driftwise.agents.suite:driftwise-8/DriftingCartPole-v1").reset(seed=0)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize(("env_id", "size"), [(CARTPOLE, 4), (FROZEN_LAKE, 16)])

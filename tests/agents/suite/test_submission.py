@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from stable_baselines3 import PPO
 
-from driftwise.agents import Player, RandomPlayer, SB3VecEnv
+from driftwise.agents import (
+    ModelPlayer,
+    OraclePlayer,
+    Player,
+    PolicyPlayer,
+    RandomPlayer,
+    SB3VecEnv,
+)
 from driftwise.agents.suite import (
     NUM_EPISODES,
     WORLDS,
@@ -41,7 +48,7 @@ def made_up(score: float, agent: str = "made up") -> dict:
     rng = np.random.default_rng(0)
     worlds = {}
     for name, (random, oracle) in references().items():
-        scores = score + rng.normal(0, 0.2, size=NUM_EPISODES)
+        scores = score + rng.uniform(-0.35, 0.35, size=NUM_EPISODES)
         worlds[name] = world_entry(
             WORLDS[name], random + (oracle - random) * scores, 42, WORLDS[name].train_steps
         )
@@ -84,10 +91,25 @@ def test_a_file_says_what_was_written(whole: dict, tmp_path: Path) -> None:
         (["worlds", "two-step", "score"], 0.9, "'score' of two-step must be"),
         (["worlds", "two-step", "value"], "0.9", "'value' of two-step must be"),
         (["worlds", "two-step", "returns"], [1.0], "returns of two-step must be 1000 finite"),
-        (["worlds", "two-step", "returns", 7], 1e9, "'score' of two-step must be"),
+        (["worlds", "two-step", "returns", 7], 99.0, "'score' of two-step must be"),
+        (["worlds", "two-step", "returns", 7], 1e6, "returns of two-step must be from 0 to 100,"),
+        (["worlds", "shifting-lake", "returns", 7], -0.5, "shifting-lake must be from 0 to 1,"),
         (["worlds", "two-step", "returns", 7], None, "returns of two-step must be"),
         (["worlds", "two-step", "num_timesteps"], -1, "num_timesteps of two-step must be a whole"),
         (["worlds", "two-step", "num_timesteps"], 10**9, "'within_budget' of two-step must be"),
+        (["worlds", "two-step", "within_budget"], 1, "'within_budget' of two-step must be True"),
+        (["worlds", "two-step", "medal"], "gold", "two-step must have nothing but .* got 'medal'"),
+        (["worlds", "two-step"], 3, "two-step must be an object with returns, got 3"),
+        (["version"], True, "version must be 1, got True"),
+        (["score", "median"], 0.5, "score must have nothing but value, low, high, got 'median'"),
+        (["medal"], "gold", "a submission must have nothing but .*, got 'medal'"),
+        (["settings"], 3, "settings must be an object, got 3"),
+        (["versions"], None, "versions must be an object, got None"),
+        (["versions"], {"numpy": 2}, "versions must be texts, got 2 for numpy"),
+        (["machine"], None, "machine must be an object, got None"),
+        (["command"], 5, "command must be a command line or null, got 5"),
+        (["date"], 5, "date must be a day as YYYY-MM-DD, got 5"),
+        (["date"], "20261120", "date must be a day as YYYY-MM-DD, got '20261120'"),
     ],
 )
 def test_what_is_wrong_is_found(whole: dict, place: list, value: object, message: str) -> None:
@@ -98,6 +120,26 @@ def test_what_is_wrong_is_found(whole: dict, place: list, value: object, message
     part[place[-1]] = value
     with pytest.raises(ValueError, match=message):
         check_submission(changed)
+
+
+@pytest.mark.parametrize("key", ["num_parameters", "within_budget", "low"])
+def test_what_is_missing_in_a_world_is_found(whole: dict, key: str) -> None:
+    changed = copy.deepcopy(whole)
+    del changed["worlds"]["two-step"][key]
+    with pytest.raises(ValueError, match=f"two-step must have '{key}'"):
+        check_submission(changed)
+
+
+def test_nobody_earns_far_more_than_the_oracle() -> None:
+    """Each of the returns could be: a goal of the maze pays ten."""
+    whole = made_up(0.5)
+    name, world = "shifting-maze", WORLDS["shifting-maze"]
+    whole["worlds"][name] = world_entry(world, np.full(NUM_EPISODES, 1000.0), 42, 0)
+    whole["score"] = suite_score(whole["worlds"])
+    with pytest.raises(
+        ValueError, match=r"'score' of shifting-maze must be at most 1.25, got 1.98"
+    ):
+        check_submission(whole)
 
 
 def test_files_that_are_no_submissions(tmp_path: Path) -> None:
@@ -131,6 +173,7 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     done = run_suite(enter, path, agent="random", worlds=TWO, progress=False)
     assert asked == [TWO[0], TWO[1], TWO[1]]
     assert done == load_submission(path)
+    assert list(path.parent.iterdir()) == [path]  # no lock is left behind
     assert done["score"] is None
     straight = run_suite(
         random_entrant, tmp_path / "b.json", agent="random", worlds=TWO, progress=False
@@ -142,6 +185,23 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
         run_suite(random_entrant, path, agent="", worlds=TWO, progress=False)
     with pytest.raises(ValueError, match="settings must be"):
         run_suite(random_entrant, path, agent="random", deterministic=True, progress=False)
+
+
+def test_all_commands_are_on_record(tmp_path: Path) -> None:
+    """What has made a submission, and nothing of a run that has found nothing to do."""
+    path = tmp_path / "random.json"
+    for worlds, command, expected in (
+        (["two-step"], None, None),
+        (["standard-bandit"], "suite --worlds two", "suite --worlds two"),
+        (["standard-bandit"], "suite nothing new", "suite --worlds two"),
+        (["barcode-bandit"], "suite", "suite --worlds two && suite"),
+        (["shifting-lake"], "suite", "suite --worlds two && suite"),
+        (["drifting-cartpole"], None, "suite --worlds two && suite"),
+    ):
+        submission = run_suite(
+            random_entrant, path, agent="random", worlds=worlds, command=command, progress=False
+        )
+        assert submission["command"] == load_submission(path)["command"] == expected
 
 
 def test_anybody_enters(tmp_path: Path) -> None:
@@ -172,7 +232,53 @@ def test_anybody_enters(tmp_path: Path) -> None:
     assert found["standard-bandit"]["within_budget"] is False
     for entry in found.values():  # one arm for ever is no better than any
         assert abs(entry["score"]) < 0.05
-    assert "standard-bandit" in compare_submissions([load_submission(path)])
+    table = compare_submissions([load_submission(path)])
+    marks = {line.split()[0]: line[-1] for line in table.splitlines()}
+    assert (marks["standard-bandit"], marks["barcode-bandit"], marks["two-step"]) == ("*", "?", "]")
+    assert table.endswith(
+        "* trained for more steps than the budget\n"
+        "? trained for an unknown number of steps, if at all"
+    )
+
+
+def test_who_was_not_trained_can_say_so(tmp_path: Path) -> None:
+    def last_arm(obs):
+        return np.full(len(obs), 4)
+
+    last_arm.num_timesteps = 0
+    env = SB3VecEnv(WORLDS["standard-bandit"].make_env(1))
+    untrained = PPO("MlpPolicy", env)  # may have been given the weights of one that was
+    for number, (player, steps) in enumerate(
+        (
+            (RandomPlayer(), 0),
+            (PolicyPlayer("discounted_ucb"), 0),
+            (OraclePlayer(), 0),
+            (last_arm, 0),
+            (lambda obs: last_arm(obs), None),
+            (untrained, None),
+            (ModelPlayer(untrained), None),
+        )
+    ):
+        path = tmp_path / f"{number}.json"
+        submission = run_suite(
+            lambda world, make_env, player=player: player,
+            path,
+            agent="x",
+            worlds=["standard-bandit"],
+            progress=False,
+        )
+        assert submission["worlds"]["standard-bandit"]["num_timesteps"] == steps
+        assert ("?" in compare_submissions([submission])) is (steps is None)
+
+
+@pytest.mark.parametrize("count", ["many", -1, 0.5, float("nan")])
+def test_numbers_that_are_none(tmp_path: Path, count: object) -> None:
+    def act(obs):
+        raise AssertionError("nothing is played")
+
+    act.num_timesteps = count
+    with pytest.raises(ValueError, match="num_timesteps of a player must be a whole number or No"):
+        run_suite(lambda world, make_env: act, tmp_path / "a.json", agent="a", progress=False)
 
 
 def test_memories_are_trained_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,10 +313,22 @@ def test_entrants_that_there_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("elephant", "player must be random, oracle or module:function, got 'elephant'"),
         ("elephants:play", "player must be module:function.*No module named 'elephants'"),
         ("my_entrant_module:play", "player must be module:function.*no attribute 'play'"),
-        ("my_entrant_module:NUMBER", "player must be a function, got 1"),
+        ("my_entrant_module:NUMBER", "player must be module:function.* enter must be .*, got 1"),
+        ("os:getcwd", "enter must be a function that is called with a world's name .*, got <built"),
     ):
         with pytest.raises(ValueError, match=message):
             named_entrant(name)
+    model = PPO("MlpPolicy", SB3VecEnv(WORLDS["two-step"].make_env(1)))
+    for enter in (model, RandomPlayer(), lambda obs: obs, None):
+        with pytest.raises(TypeError, match="enter must be a function that is called with a world"):
+            run_suite(enter, tmp_path / "c.json", agent="x")
+    with pytest.raises(ValueError, match=r"player must be a Player, a model .* got None"):
+        run_suite(lambda world, make_env: None, tmp_path / "c.json", agent="x", progress=False)
+    for folder in (".", "/", tmp_path):
+        with pytest.raises(ValueError, match="path of the submission must be that of a file, got"):
+            run_suite(random_entrant, folder, agent="x")
+    with pytest.raises(ValueError, match=r"worlds must be one or more of .*, got none"):
+        run_suite(random_entrant, tmp_path / "c.json", agent="x", worlds=[])
     with pytest.raises(TypeError, match="worlds must be a list of names, got 'two-step'"):
         run_suite(random_entrant, tmp_path / "c.json", agent="random", worlds="two-step")
     with pytest.raises(ValueError, match="worlds must be among"):
@@ -221,6 +339,21 @@ def test_entrants_that_there_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyP
         memory_entrant("gru", -1)
 
 
+def test_a_score_has_the_worst_mark_of_its_worlds(whole: dict) -> None:
+    marked = copy.deepcopy(whole)
+    marks = []
+    for name, steps in (("two-step", None), ("shifting-lake", 10**9)):
+        marked["worlds"][name] = world_entry(
+            WORLDS[name], marked["worlds"][name]["returns"], None, steps
+        )
+        check_submission(marked)
+        lines = compare_submissions([whole, marked]).splitlines()
+        (line,) = (line for line in lines if line.startswith("score"))
+        marks.append(line[-1])
+    assert marks == ["?", "*"]
+    assert lines[-3][0] == "*" and lines[-2][0] == "?"
+
+
 def test_two_submissions_side_by_side(whole: dict, tmp_path: Path) -> None:
     better = made_up(0.6, "better")
     # Of the same noise, so that it cancels.
@@ -228,6 +361,7 @@ def test_two_submissions_side_by_side(whole: dict, tmp_path: Path) -> None:
     assert value == pytest.approx(0.1) and high - low < 1e-9
     table = compare_submissions([whole, better]).splitlines()
     assert len(table) == 1 + 8 + 1 + 1
+    assert not any(mark in "".join(table) for mark in "*?")
     assert table[0].split() == ["made", "up", "better"]
     assert table[-1].startswith("made up - better: -0.100 [-0.100, -0.100]")
     partial = copy.deepcopy(whole)

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -18,6 +19,7 @@ from driftwise.agents.suite import (
     suite_config,
 )
 from driftwise.agents.suite import worlds as suite_worlds
+from driftwise.agents.suite.score import references
 from driftwise.agents.suite.worlds import chosen_worlds
 from driftwise.agents.training import make_agent
 
@@ -101,6 +103,24 @@ def test_agents_of_all_memories_are_of_about_equal_size(name: str) -> None:
     assert sizes == pytest.approx([sizes[0]] * len(sizes), rel=0.05)
 
 
+@pytest.mark.parametrize("name", WORLDS)
+def test_the_range_of_returns_is_that_of_the_rewards(name: str) -> None:
+    world = WORLDS[name]
+    low, high = world.return_range
+    assert low <= references()[name].random < references()[name].oracle <= high
+    if world.ceiling is not None:
+        assert high == world.ceiling  # where rewards end episodes, or each step has the same
+        return
+    env = world.make_held_out_env(100)
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    steps = gym.spec(world.env).max_episode_steps
+    paid = np.array([env.step(env.action_space.sample())[1] for _ in range(steps)])
+    steps_per_reward = 2 if name == "two-step" else 1  # paid at the second stage only
+    assert steps // steps_per_reward * paid.max() == pytest.approx(high)
+    assert steps // steps_per_reward * paid.min() == pytest.approx(low)
+
+
 def test_unknown_worlds_and_memories() -> None:
     assert [world.name for world in chosen_worlds(["two-step", "standard-bandit"])] == [
         "standard-bandit",
@@ -108,5 +128,7 @@ def test_unknown_worlds_and_memories() -> None:
     ]
     with pytest.raises(ValueError, match=r"worlds must be among standard-bandit, .*'elephant'"):
         chosen_worlds(["elephant"])
+    with pytest.raises(ValueError, match=r"worlds must be one or more of .*, got none"):
+        chosen_worlds([])
     with pytest.raises(ValueError, match=r"memory must be one of sparse, .*'elephant'"):
         suite_config("two-step", "elephant")
