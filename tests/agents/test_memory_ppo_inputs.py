@@ -67,6 +67,11 @@ def test_arguments_of_the_wrong_type(small_agent, arguments, message):
 
 
 def test_unknown_environment():
+    envs = make_vector_env("minigrid:MiniGrid-Empty-5x5-v0", 2)
+    assert envs.spec.id == "MiniGrid-Empty-5x5-v0"
+    envs.close()
+    with pytest.raises(ValueError, match="env: No module named 'elephants'"):
+        make_vector_env("elephants:Elephant-v0", 2)
     with pytest.raises(ValueError, match="env: Environment `Elephant` doesn't exist"):
         make_vector_env("driftwise/Elephant-v0", 2)
     with pytest.raises(ValueError, match=r"env_kwargs do not fit .*num_legs"):
