@@ -175,8 +175,9 @@ def load_cell(result: Result, cell: Cell, results: str | Path = "results") -> di
 
 
 def load_cells(result: Result, results: str | Path = "results") -> list[dict[str, Any]]:
-    """Return all stored cells of a result that are not stale, in the order of `Result.cells`."""
-    found = (load_cell(result, cell, results) for cell in result.cells())
+    """Return all stored cells of a result that are not stale, row by row as the result has them."""
+    cells = sorted(result.cells(), key=lambda cell: result.rows.index(cell.row))
+    found = (load_cell(result, cell, results) for cell in cells)
     return [cell for cell in found if cell is not None]
 
 

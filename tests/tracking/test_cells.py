@@ -69,7 +69,8 @@ def test_run_computes_what_is_missing(result: Result, tmp_path: Path) -> None:
         and {"numpy", "pip"} <= cell["versions"].keys()
         and "kind" in cell["machine"]
     )
-    assert [c["seed"] for c in load_cells(result)] == [0, 0, 0, 1, 1, 1]
+    order = [(cell["row"], cell["seed"]) for cell in load_cells(result)]
+    assert order == [(row, seed) for row in ("sparse", "gru", "none") for seed in (0, 1)]
     table = build_result(load_cells(result), name="toy", command="c", protocol="p")["table"]
     entry = next(e for e in table if (e["row"], e["metric"]) == ("gru", "score"))
     assert entry["n"] == 2 and entry["low"] <= cell["metrics"]["score"] <= entry["high"]
