@@ -46,6 +46,7 @@ def test_arguments(arguments: dict[str, Any]) -> None:
     check_vector_env(envs, lambda: gym.make(IDS[0], **arguments), num_steps=150)
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # of bounds of Gymnasium's own
 def test_hidden_entries_keep_the_type_of_numbers() -> None:
     env = HiddenEntries(DtypeObservation(gym.make("Pendulum-v1"), np.float64), [2])
     assert env.observation_space.dtype == np.float64

@@ -195,8 +195,8 @@ def test_all_commands_are_on_record(tmp_path: Path) -> None:
         (["standard-bandit"], "suite --worlds two", "suite --worlds two"),
         (["standard-bandit"], "suite nothing new", "suite --worlds two"),
         (["barcode-bandit"], "suite", "suite --worlds two && suite"),
-        (["shifting-lake"], "suite", "suite --worlds two && suite"),
-        (["drifting-cartpole"], None, "suite --worlds two && suite"),
+        (["shifting-maze"], "suite", "suite --worlds two && suite"),
+        (["island-transport"], None, "suite --worlds two && suite"),
     ):
         submission = run_suite(
             random_entrant, path, agent="random", worlds=worlds, command=command, progress=False
