@@ -120,18 +120,17 @@ class BlockCorridor(MazeDrift):
         others = ~walls
         others[everyone, goal] = others[:, grid.centre] = others[reopened, before] = False
         on_way = others & (around == from_goal[:, grid.centre, None])
-        # A cell that no other on the way is as far from the goal as.
-        place = everyone[:, None] * grid.cells + from_goal
-        alike = np.bincount(place[on_way], minlength=walls.size).take(place, mode="clip")
-        on_all_ways = on_way & (alike == 1)
+        # All ways lead through a cell that no other on the way is as far from the goal as.
+        row, cell = on_way.nonzero()
+        place = row * grid.cells + from_goal[row, cell]
+        rank = others.astype(np.int8)
+        rank[row, cell] = np.where(np.bincount(place)[place] == 1, 3, 2)
 
         undecided = everyone
         while True:
-            cells = others[undecided]
-            for better in (on_way[undecided], on_all_ways[undecided]):
-                cells = np.where(better.any(axis=1)[:, None], better, cells)
-            possible = cells.any(axis=1)
-            undecided, cells = undecided[possible], cells[possible]
+            best = rank[undecided].max(axis=1)
+            undecided, best = undecided[best > 0], best[best > 0]
+            cells = rank[undecided] == best[:, None]
             if not len(undecided):
                 return mazes
             cell = pick(cells, uniforms[undecided, 0])
@@ -141,5 +140,4 @@ class BlockCorridor(MazeDrift):
             walls[undecided[fits], cell[fits]] = True
             mazes.blocked[undecided[fits]] = cell[fits]
             undecided, cell = undecided[~fits], cell[~fits]
-            for some in (others, on_way, on_all_ways):
-                some[undecided, cell] = False
+            rank[undecided, cell] = 0
