@@ -48,8 +48,7 @@ class BeliefPlayer(Player):
         self._moves = (leads[:, :, None] == np.arange(len(free))).astype(np.float64)
         steps = grid.distances(np.repeat(walls, len(free), axis=0), free)[:, free]
         self._promise = DISCOUNT ** steps[:, leads].transpose(1, 0, 2)  # (A, goal, cell)
-        bits = grid.views(walls)[0, free, None] >> np.arange(9) & 1
-        self._views = bits @ (1 << np.arange(9))
+        self._views = grid.views(walls)[0, free]  # as bits
         # Where the goal moves to, (from, to): to any other cell but the centre.
         centre, self._apart = number[grid.centre], 1.0 - np.eye(len(free))
         to = self._apart.copy()

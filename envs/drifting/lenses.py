@@ -48,7 +48,7 @@ class Lens:
             if not self._permutes:
                 raise ValueError(f"observations must be a Box for {effect}, got {space}")
         elif isinstance(space, spaces.Box):
-            self.size, self._dtype = int(np.prod(space.shape)), space.dtype
+            self.size = int(np.prod(space.shape))
             low, high = space.low, space.high
             if self._permutes:
                 low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
