@@ -85,15 +85,18 @@ class ImageCurriculum(WorldEnv[ImageCurriculumSettings, ImageCurriculumWorld]):
     ## Arguments
 
     - ``images``: ``"omniglot"`` (default; needs its data), ``"glyphs"`` (made-up characters) or any
-      :class:`ImageSet` of 28 x 28, ``Omniglot().with_rotations()`` for example.
-    - ``num_classes``: classes in the end. Default None: all there are (of glyphs, 1,000).
+      :class:`ImageSet` of 28 x 28.
+    - ``rotations``: whether images rotated by 90, 180 and 270 degrees are classes of their own.
+      Default False.
+    - ``num_classes``: classes in the end. Default None: all there are (of glyphs 1,000 and their
+      rotations; 300 in ``driftwise/GlyphCurriculum-v0``).
     - ``start_classes``: classes at the start. Default 30.
     - ``block_size``: classes that are added at a time. Default 30.
     - ``threshold``: share of right answers at which they are. Default 0.7.
     - ``window``: answers of which that is the share. Default 500.
     - ``order_seed``: see *Starting state*. Default None.
     - ``max_episode_steps``: steps of an episode, or None for endless ones. Default 10,000.
-      ``gymnasium.make`` applies its own argument of this name from outside, so that
+      ``gymnasium.make`` applies its own argument of this name from outside (endless is -1), so that
       ``terminate_on_horizon``, which needs the number, is an error there; it works with
       ``gymnasium.make_vec`` and with this class.
     - ``terminate_on_horizon``: see *Episode end*. Default False.

@@ -12,7 +12,14 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from typing_extensions import Unpack, override
 
-from .arguments import assign, check_count, check_count_or_none, check_probability, in_short
+from .arguments import (
+    assign,
+    check_count,
+    check_count_or_none,
+    check_flag,
+    check_probability,
+    in_short,
+)
 from .image_curriculum_world import CurriculumEpisode, ImageCurriculumWorld
 from .image_streams import Levels, class_order
 from .images import Glyphs, ImageSet, Omniglot
@@ -29,6 +36,7 @@ class ImageCurriculumArguments(TypedDict, total=False):
     """Keyword arguments of both environments; :class:`~.ImageCurriculum` describes them."""
 
     images: ImageSet | str
+    rotations: bool
     num_classes: int | None
     start_classes: int
     block_size: int
@@ -40,15 +48,13 @@ class ImageCurriculumArguments(TypedDict, total=False):
 
 
 @lru_cache(maxsize=4)
-def load_images(name: str, num_classes: int | None) -> ImageSet:
-    """The set of one of these names; of glyphs, as many as are wanted.
+def load_images(num_glyphs: int | None) -> ImageSet:
+    """So many made-up characters, or Omniglot for None; environments of a process share them.
 
     Raises:
-        FileNotFoundError: Its data is not there; the message says how to get it.
+        FileNotFoundError: The data is not there; the message says how to get it.
     """
-    if name == "omniglot":
-        return Omniglot()
-    return Glyphs() if num_classes is None else Glyphs(num_classes)
+    return Omniglot() if num_glyphs is None else Glyphs(num_glyphs)
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class ImageCurriculumSettings(WorldSettings):
     episode_keys: ClassVar[tuple[str, ...]] = ("class_order",)
 
     images: ImageSet = field(default="omniglot")  # type: ignore[assignment]
+    rotations: bool = False
     num_classes: int | None = None
     start_classes: int = 30
     block_size: int = 30
@@ -81,6 +88,7 @@ class ImageCurriculumSettings(WorldSettings):
     def __post_init__(self) -> None:
         """Checks that the settings fit together; equal ones then also print alike."""
         num_classes = check_count_or_none("num_classes", self.num_classes, least=1)
+        rotations = check_flag("rotations", self.rotations)
         images = self.images
         if not isinstance(images, ImageSet):
             if not isinstance(images, str) or images not in SETS:
@@ -88,19 +96,23 @@ class ImageCurriculumSettings(WorldSettings):
                     f"images must be one of {', '.join(SETS)} or an ImageSet, "
                     f"got {in_short(images)}"
                 )
-            images = load_images(images, num_classes)
+            turns = 4 if rotations else 1
+            glyphs = 1000 if num_classes is None else -(-num_classes // turns)
+            images = load_images(glyphs if images == "glyphs" else None)
         if images.images.shape[2:] != (SIZE, SIZE):
             raise ValueError(
                 f"images must be of shape ({SIZE}, {SIZE}), got {images.images.shape[2:]}"
             )
-        there = images.num_classes
+        assign(self, images=images, rotations=rotations)
+        there = self.image_set.num_classes
         if num_classes is None:
             num_classes = there
         if num_classes > there:
             raise ValueError(
-                f"num_classes must be at most {there}, all of {images.name}, got {num_classes}"
+                f"num_classes must be at most {there}, all of {self.image_set.name}, "
+                f"got {num_classes}"
             )
-        assign(self, images=images, num_classes=num_classes)
+        assign(self, num_classes=num_classes)
         assign(
             self,
             start_classes=self.levels.start_classes,
@@ -110,6 +122,11 @@ class ImageCurriculumSettings(WorldSettings):
             order_seed=check_count_or_none("order_seed", self.order_seed, least=0),
         )
         self.check_horizon()
+
+    @property
+    def image_set(self) -> ImageSet:
+        """The images with, if so set, those that are rotated."""
+        return self.images.with_rotations() if self.rotations else self.images
 
     @property
     def levels(self) -> Levels:
@@ -126,11 +143,11 @@ class ImageCurriculumSettings(WorldSettings):
     def make_world(self, num_worlds: int, streams: Streams | None = None) -> ImageCurriculumWorld:
         order = None
         if self.order_seed is not None:
-            uniforms = np.random.default_rng(self.order_seed).random(self.images.num_classes)
+            uniforms = np.random.default_rng(self.order_seed).random(self.image_set.num_classes)
             order = class_order(uniforms)[: self.num_classes]
         return ImageCurriculumWorld(
             num_worlds,
-            self.images,
+            self.image_set,
             self.levels,
             self.threshold,
             self.window,
@@ -146,7 +163,7 @@ class ImageCurriculumSettings(WorldSettings):
         value = options.get("class_order")
         if value is None:
             return CurriculumEpisode()
-        name, there = "options['class_order']", self.images.num_classes
+        name, there = "options['class_order']", self.image_set.num_classes
         order = parse_integers(name, value, (self.num_actions,), world.num_worlds)[worlds]
         if ((order < 0) | (order >= there)).any():
             raise ValueError(f"{name} must be classes in [0, {there})")

@@ -72,7 +72,8 @@ class ImageCurriculumVector(WorldVectorEnv[ImageCurriculumSettings, ImageCurricu
 
     @override
     def _first_infos(self) -> dict[str, Any]:
-        self._shown = self._world.pixels(self._world.everyone)
+        if self.render_mode is not None:
+            self._shown = self._world.pixels(self._world.everyone)
         return super()._first_infos()
 
     @override

@@ -242,10 +242,7 @@ class ImageCurriculumWorld(PlayedWorld[CurriculumTrace, CurriculumEpisode]):
         levels, there = self.levels, self.images.num_classes
         row = int(state["clock"]) % ROWS
         ends: list[tuple[str, int | IntArray]] = [
-            (
-                "trace_context",
-                1 + -(-(levels.num_classes - levels.start_classes) // levels.block_size),
-            ),
+            ("trace_context", levels.count),
             ("order", there),
             ("label", levels.num_active(state["trace_context"][row])),
             ("drawing", self.images.num_drawings),

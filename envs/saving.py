@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,6 +50,7 @@ def check_state(
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"state[{SETTINGS!r}] must be what {method}() returned") from None
     if given != expected:
+        expected, given = _difference(expected, given)
         raise ValueError(f"state must be of {what} with {expected}, got {given}")
     missing = [key for key in own if key not in state]
     if missing:
@@ -63,6 +65,17 @@ def check_state(
             wanted = (*array.shape[:fixed], "any length")[: array.ndim]
             raise ValueError(f"state[{key!r}] must have shape {wanted}, got {shape}")
     return arrays
+
+
+def _difference(expected: str, given: str) -> tuple[str, str]:
+    """Two texts of settings, those in JSON without what they have in common."""
+    try:
+        parts = [json.loads(text) for text in (expected, given)]
+        differing = [key for key in parts[0] | parts[1] if parts[0].get(key) != parts[1].get(key)]
+    except (ValueError, TypeError, AttributeError):
+        return expected, given
+    ours, theirs = ({key: part.get(key) for key in differing} for part in parts)
+    return json.dumps(ours), json.dumps(theirs)
 
 
 def _as_dtype(key: str, value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:

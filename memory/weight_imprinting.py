@@ -14,14 +14,17 @@ class WeightImprinting(HebbianSoftmax):
     Args:
         in_features: d, width of the activations.
         num_classes: m.
+        bias: whether the logits have a bias; those of the paper have none.
         centring: see :class:`HebbianSoftmax`.
     """
 
-    def __init__(self, in_features: int, num_classes: int, *, centring: bool = False) -> None:
+    def __init__(
+        self, in_features: int, num_classes: int, *, bias: bool = False, centring: bool = False
+    ) -> None:
         super().__init__(
             in_features,
             num_classes,
-            bias=False,
+            bias=bias,
             norm_matching="row",
             centring=centring,
             cosine=True,
@@ -29,3 +32,10 @@ class WeightImprinting(HebbianSoftmax):
 
     def _rates(self, n: Tensor, c: Tensor) -> Tensor:
         return n == c
+
+    def extra_repr(self) -> str:
+        """The arguments, for ``print``."""
+        return (
+            f"{self.in_features}, {self.num_classes}, bias={self.bias is not None}, "
+            f"centring={self.centring}"
+        )

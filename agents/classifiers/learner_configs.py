@@ -173,9 +173,13 @@ class CosineConfig(SoftmaxConfig):
 class ImprintingConfig(CosineConfig):
     """A cosine softmax with weight imprinting (:class:`~driftwise.memory.WeightImprinting`)."""
 
+    bias: bool = False
+    """Logits have a bias, as those of the other learners have; in the paper they have none. It
+    grows with the old classes, and costs what imprinting gains: see LOG.md."""
+
     def make_head(self, num_classes: int) -> ParameterRule:
         """From features to logits."""
-        return WeightImprinting(self.width, num_classes, centring=self.centring)
+        return WeightImprinting(self.width, num_classes, bias=self.bias, centring=self.centring)
 
 
 @dataclass(frozen=True)

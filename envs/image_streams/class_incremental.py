@@ -66,7 +66,13 @@ class ClassIncremental(ClassStream):
         return max(self.step - 1, 0) // self.steps_per_task
 
     def labels_of(self, task: int) -> tuple[int, int]:
-        """First label of a task, and the first one after it, as :meth:`held_out` takes them."""
+        """First label of a task, and the first one after it, as :meth:`held_out` takes them.
+
+        Raises:
+            ValueError: There is no such task.
+        """
+        if not 0 <= task < self.num_tasks:
+            raise ValueError(f"task must be in [0, {self.num_tasks}), got {task}")
         first = task * self.classes_per_task
         return first, min(first + self.classes_per_task, self.num_classes)
 

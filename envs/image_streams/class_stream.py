@@ -61,18 +61,21 @@ class ClassStream(ImageStream):
             seed=seed,
             rotations=rotations,
             num_batches=num_batches,
-            num_classes=check_count_or_none("num_classes", num_classes, least=1),
+            num_classes=None,  # below: equal streams have equal settings
             train_drawings=check_count("train_drawings", train_drawings, least=1),
             test_drawings=check_count("test_drawings", test_drawings, least=1),
             batch_size=check_count("batch_size", batch_size, least=1),
             **settings,
         )
         there, drawings = self._images.num_classes, self._images.num_drawings
-        num_classes = there if num_classes is None else int(num_classes)
+        wanted = check_count_or_none("num_classes", num_classes, least=1)
+        num_classes = there if wanted is None else wanted
         if num_classes > there:
             raise ValueError(
-                f"num_classes must be at most {there}, all of {images.name}, got {num_classes}"
+                f"num_classes must be at most {there}, all of {self._images.name}, "
+                f"got {num_classes}"
             )
+        self.settings["num_classes"] = num_classes
         if train_drawings + test_drawings > drawings:
             raise ValueError(
                 f"train_drawings + test_drawings must be at most {drawings}, all drawings of a "
@@ -121,4 +124,9 @@ class ClassStream(ImageStream):
     def _set_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         if not np.array_equal(arrays["class_order"], self.class_order):
             raise ValueError("state['class_order'] must be the class order of this stream")
+        seen, shown = arrays["sightings"].sum(), arrays["step"] * self.batch_size
+        if seen != shown:
+            raise ValueError(
+                f"state['sightings'] must add up to {shown}, all images so far, got {seen}"
+            )
         self.sightings = arrays["sightings"]

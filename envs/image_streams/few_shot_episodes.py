@@ -73,7 +73,7 @@ class FewShotEpisodes(ImageStream):
         classes, drawings = self._images.num_classes, self._images.num_drawings
         if num_ways > classes:
             raise ValueError(
-                f"num_ways must be at most {classes}, all of {images.name}, got {num_ways}"
+                f"num_ways must be at most {classes}, all of {self._images.name}, got {num_ways}"
             )
         if num_shots + num_queries > drawings:
             raise ValueError(

@@ -32,6 +32,8 @@ def check_predictions(predictions: Any, count: int, num_classes: int) -> NDArray
     Raises:
         TypeError, ValueError: It is neither.
     """
+    if hasattr(predictions, "detach"):  # a tensor, of which numpy takes no gradients
+        predictions = predictions.detach().cpu()
     predictions = np.asarray(predictions)
     if predictions.dtype.kind == "f" and predictions.shape == (count, num_classes):
         if np.isnan(predictions).any():

@@ -206,6 +206,9 @@ class Osaka(ImageStream):
             raise ValueError(
                 f"state['mode'] must be from -1 to {len(self.image_sets) - 1}, got {mode}"
             )
+        there = self.image_sets[max(mode, 0)].num_classes
+        if (arrays["classes"] >= there).any():
+            raise ValueError(f"state['classes'] must be in [0, {there})")
         self.task = None if mode < 0 else OsakaTask(mode, arrays["classes"])
         self.num_changes = int(arrays["num_changes"])
 

@@ -151,7 +151,7 @@ class PixelTasks(ImageStream):
         """
         if not 0 <= task < self.num_tasks:
             raise ValueError(f"task must be in [0, {self.num_tasks}), got {task}")
-        return Batch(self._moved(self._tests, task), self._test_labels)
+        return Batch(self._moved(self._tests, task), self._test_labels.copy())
 
     @override
     def _draw(self) -> Batch:

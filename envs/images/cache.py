@@ -46,7 +46,15 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
                 np.save(file, array)
                 file.flush()
                 os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's are for the user alone
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)
             raise
+
+
+def _umask() -> int:
+    """Which permissions new files do not get; there is no way to ask but by setting it."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask

@@ -22,6 +22,7 @@ def contact_sheet(images: NDArray[np.uint8], scale: int = 1) -> NDArray[np.uint8
         TypeError, ValueError: The images are not of this kind, or ``scale`` is not at least 1.
     """
     check_count("scale", scale, least=1)
+    images = np.asarray(images)
     if images.ndim != 4 or images.dtype != np.uint8:
         raise ValueError(
             "images must be uint8 in the shape (rows, columns, H, W), "

@@ -43,11 +43,11 @@ class Glyphs(ImageSet):
             count = min(CHARACTERS_PER_SCRIPT, num_classes - first)
             script = Script(np.random.default_rng([seed, number]))
             characters = [script.next_character() for _ in range(count)]
-            hands = [np.random.default_rng([seed, number, index]) for index in range(count)]
+            # From 1 on: a last 0 would be the script's own generator.
+            hands = [np.random.default_rng([seed, number, 1 + index]) for index in range(count)]
             sizes = np.array([44.0 + 34.0 * hand.random() for hand in hands])
             normals = np.stack([hand.standard_normal((num_drawings, NORMALS)) for hand in hands])
             images[first : first + count] = shrink(draw(characters, sizes, normals), SIZE)
             names += [f"glyphs{seed}-{number:02d}/character{n:02d}" for n in range(1, count + 1)]
-        images.setflags(write=False)
         scripts = np.arange(num_classes) // CHARACTERS_PER_SCRIPT
         super().__init__(f"Glyphs {seed}", images, tuple(names), ~np.isin(scripts % 5, (1, 3)))

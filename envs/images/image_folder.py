@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,6 @@ class ImageFolder(ImageSet):
         for rows, found in zip(images, files.values(), strict=True):
             for row, file in zip(rows, found, strict=False):
                 row[:] = _read(file, size)
-        images.setflags(write=False)
         super().__init__(
             Path(root).name,
             images,
@@ -68,12 +68,17 @@ def _find(root: Path) -> dict[Path, list[Path]]:
     for split in ("train", "test"):
         if not (root / split).is_dir():
             raise FileNotFoundError(f"there is no folder {root / split}. {LAYOUT}")
-        folders = sorted(path for path in (root / split).iterdir() if path.is_dir())
+        folders = sorted(path for path in _seen(root / split) if path.is_dir())
         if not folders:
             raise FileNotFoundError(f"{root / split} has no folders of classes. {LAYOUT}")
         for folder in folders:
-            files[folder] = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+            files[folder] = sorted(p for p in _seen(folder) if p.suffix.lower() in SUFFIXES)
     return files
+
+
+def _seen(folder: Path) -> Iterator[Path]:
+    """What is in a folder, but for what macOS and notebooks hide there."""
+    return (path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _read(file: Path, size: int) -> NDArray[np.uint8]:
@@ -82,5 +87,5 @@ def _read(file: Path, size: int) -> NDArray[np.uint8]:
     try:
         with Image.open(file) as picture:
             return np.asarray(ImageOps.fit(picture.convert("RGB"), (size, size)))
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # Pillow raises many kinds
         raise ValueError(f"{file} is broken: {error}") from None

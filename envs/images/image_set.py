@@ -21,8 +21,8 @@ class ImageSet:
 
     Attributes:
         name: What messages call it.
-        images: Array (C, D, 28, 28) of uint8: C classes, D drawings of each. Ink is 255, paper 0.
-            Other squares will do for few-shot episodes, and colours, (C, D, H, H, 3).
+        images: Array (C, D, 28, 28) of uint8, read-only: C classes, D drawings of each. Ink is 255,
+            paper 0. Other squares will do for few-shot episodes, and colours, (C, D, H, H, 3).
         class_names: A name for each of the C classes.
         background: Which classes are for training (C,) where a protocol trains on some classes and
             tests on others; the rest is for evaluation.
@@ -49,11 +49,17 @@ class ImageSet:
                 f"images must have shape (classes, drawings, {SIZE}, {SIZE}), or any other square, "
                 f"in colour with a last dimension of 3, got {images.shape}"
             )
-        if background.dtype != bool:
-            raise TypeError(f"background must be True or False by class, got {background.dtype}")
+        if background.dtype != bool or background.ndim != 1:
+            raise TypeError(
+                "background must be True or False by class, "
+                f"got {background.dtype} {background.shape}"
+            )
         for name, part in (("class_names", self.class_names), ("background", background)):
             if len(part) != len(images):
                 raise ValueError(f"{name} must have length {len(images)}, got {len(part)}")
+        images = images.view()
+        images.setflags(write=False)
+        assign(self, images=images)
 
     @property
     def num_classes(self) -> int:
@@ -85,8 +91,10 @@ class ImageSet:
         chosen = np.asarray(classes)
         if chosen.dtype == bool and chosen.shape == (self.num_classes,):
             chosen = np.flatnonzero(chosen)
-        if chosen.dtype.kind not in "iu" or chosen.ndim != 1 or not len(chosen):
+        if chosen.dtype.kind not in "iu" or chosen.ndim != 1:
             raise TypeError("classes must be a list of class numbers, or a mask over all classes")
+        if not len(chosen):
+            raise ValueError("classes must be at least one class, got none")
         if chosen.min() < 0 or chosen.max() >= self.num_classes:
             wrong = chosen[(chosen < 0) | (chosen >= self.num_classes)][0]
             raise ValueError(f"classes must be in [0, {self.num_classes}), got {wrong}")
@@ -98,10 +106,17 @@ class ImageSet:
         )
 
     def split(self, name: str) -> ImageSet:
-        """The classes of the ``"background"`` or of the ``"evaluation"`` split."""
+        """The classes of the ``"background"`` or of the ``"evaluation"`` split.
+
+        Raises:
+            ValueError: There is no such split, or this set has no class of it.
+        """
         if name not in SPLITS:
             raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {name!r}")
-        return self.select(self.background == (name == "background"))
+        chosen = self.background == (name == "background")
+        if not chosen.any():
+            raise ValueError(f"split must be one of which {self.name} has classes, got {name!r}")
+        return self.select(chosen)
 
     def with_rotations(self) -> ImageSet:
         """Four times the classes: each rotated by 0, 90, 180 and 270 degrees, counterclockwise.
@@ -109,6 +124,11 @@ class ImageSet:
         The C classes come first as they are, then all of them rotated by 90 degrees, and so on.
         Some are symmetric, such as a ring; rotated, they become classes that look alike.
         """
+        return self._rotated
+
+    @cached_property
+    def _rotated(self) -> ImageSet:
+        """Made once, as it is large: all streams of a set share it."""
         turns = [np.rot90(self.images, turn, axes=(2, 3)) for turn in range(4)]
         return ImageSet(
             f"{self.name}, rotated",

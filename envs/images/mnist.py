@@ -25,7 +25,8 @@ class MNIST(ImageSet):
     there are too few to learn from few examples of others.
 
     They are kept as one file in the folder of the environment variable ``DRIFTWISE_CACHE`` (by
-    default, the user's cache folder). A checksum tells damage to either.
+    default, the user's cache folder). Checksums tell damage to that file, which is then made again,
+    and to the files of a ``root`` that is given, which are read each time.
 
     Args:
         root: The folder that was given to torchvision, or ``raw`` in it. By default, the cached
@@ -50,7 +51,6 @@ class MNIST(ImageSet):
     def __init__(self, root: str | os.PathLike[str] | None = None, *, train: bool = True) -> None:
         check_flag("train", train)
         images = self._load(root, train)
-        images.setflags(write=False)
         super().__init__(self.folder, images, self.labels, np.zeros(len(self.labels), dtype=bool))
 
     @classmethod
@@ -61,7 +61,7 @@ class MNIST(ImageSet):
             "environment variable DRIFTWISE_DATA to that folder."
         )
         given = os.environ.get("DRIFTWISE_DATA") if root is None else root
-        files = cls._find(Path(given), train) if given else None
+        files = cls._find(Path(given).expanduser(), train) if given else None
         if root is not None and files is None:
             raise FileNotFoundError(
                 f"root must be a folder with {cls.folder}, got {root}. {get_it}"
@@ -69,7 +69,8 @@ class MNIST(ImageSet):
         expected = cls.checksums[train]
         cached = cache_folder() / f"{cls.place}-{'train' if train else 'test'}-{expected[:12]}.npy"
         images = read_array(cached, expected)
-        if images is None:
+        to_write = images is None
+        if to_write or root is not None:  # the cache must not hide that the given files are damaged
             if files is None:
                 raise FileNotFoundError(
                     f"{cls.folder} is not in DRIFTWISE_DATA={given or ''}, and {cached} is missing "
@@ -81,6 +82,8 @@ class MNIST(ImageSet):
                     raise ValueError(f"{files[0]} has other images than {cls.folder}")
             except ValueError as error:
                 raise ValueError(f"{error}. Replace {files[0].parent}. {get_it}") from None
+        assert images is not None
+        if to_write:
             write_array(cached, images)
         return images
 
@@ -99,7 +102,7 @@ class MNIST(ImageSet):
         part = "train" if train else "t10k"
         raw = Path(cls.folder) / "raw"
         for folder in (root, root / "raw", root / raw, root / cls.place / raw):
-            for end in ("", ".gz"):
+            for end in (".gz", ""):  # an unpacking may have been interrupted
                 files = [
                     folder / f"{part}-{what}-ubyte{end}" for what in ("images-idx3", "labels-idx1")
                 ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import itertools
 import zipfile
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,8 +14,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-# What Pillow and zipfile raise for damaged, cut or encrypted files.
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 SIDE, DRAWINGS = 105, 20  # pixels of the original images, and drawings of each character
 
 # Characters of the alphabets of each split, in the order of their names.
@@ -85,12 +84,13 @@ def characters(split: str) -> list[str]:
     ]
 
 
-def find_files(root: Path) -> dict[str, Path] | None:
-    """Folder or zip of each split below ``root``, or None where one is missing.
+def find_files(root: Path) -> dict[str, Path]:
+    """Folder or zip of each split below ``root``; of a split that is missing there is none.
 
     Looked for in ``root``, in ``omniglot-py`` (as torchvision lays it out) and in
     ``omniglot/omniglot-py``.
     """
+    best: dict[str, Path] = {}
     for folder in (root, root / "omniglot-py", root / "omniglot" / "omniglot-py"):
         found: dict[str, Path] = {}
         for split in ALPHABETS:
@@ -98,9 +98,8 @@ def find_files(root: Path) -> dict[str, Path] | None:
             for path in (folder / f"images_{split}.zip", folder / f"images_{split}"):
                 if path.exists():
                     found.setdefault(split, path)
-        if len(found) == len(ALPHABETS):
-            return found
-    return None
+        best = max(best, found, key=len)
+    return best
 
 
 def read_drawings(path: Path, split: str) -> Iterator[NDArray[np.bool_]]:
@@ -115,14 +114,19 @@ def read_drawings(path: Path, split: str) -> Iterator[NDArray[np.bool_]]:
             yield np.stack([_decode(read, name, path) for name in found])
 
 
-def check_files(path: Path, split: str) -> None:
-    """Check that a folder or zip can be opened, and has all drawings of a split, by their names.
+def checksum_of_files(files: dict[str, Path]) -> str:
+    """SHA-256 of all drawings as they are stored, which takes a tenth of the time of reading them.
 
     Raises:
-        ValueError: It has not; the message names it.
+        ValueError: A file is missing or broken; the message names it.
     """
-    with ExitStack() as stack:
-        _by_character(_open(path, stack)[0], path, split)
+    digest = hashlib.sha256()
+    for split, path in files.items():
+        with ExitStack() as stack:
+            names, read = _open(path, stack)
+            for name in itertools.chain(*_by_character(names, path, split)):
+                digest.update(_bytes_of(read, name, path))
+    return digest.hexdigest()
 
 
 def _by_character(names: list[str], path: Path, split: str) -> list[list[str]]:
@@ -149,18 +153,26 @@ def _open(path: Path, stack: ExitStack) -> tuple[list[str], Callable[[str], byte
         ).read_bytes()
     try:
         archive = stack.enter_context(zipfile.ZipFile(path))
-    except BROKEN as error:
+    except Exception as error:  # zipfile raises many kinds
         raise ValueError(f"{path} is broken: {error}") from None
     return archive.namelist(), archive.read
+
+
+def _bytes_of(read: Callable[[str], bytes], name: str, path: Path) -> bytes:
+    try:
+        return read(name)
+    except Exception as error:  # of damaged, cut or encrypted archives, zipfile raises many kinds
+        raise ValueError(f"{path} is broken at {name}: {error}") from None
 
 
 def _decode(read: Callable[[str], bytes], name: str, path: Path) -> NDArray[np.bool_]:
     from PIL import Image  # needed here only
 
+    data = _bytes_of(read, name, path)
     try:
-        with Image.open(io.BytesIO(read(name))) as picture:
+        with Image.open(io.BytesIO(data)) as picture:
             drawing = np.asarray(picture.convert("1"))
-    except BROKEN as error:
+    except Exception as error:  # and so does Pillow
         raise ValueError(f"{path} is broken at {name}: {error}") from None
     if drawing.shape != (SIDE, SIDE):
         raise ValueError(f"{path} is broken at {name}: its shape is {drawing.shape}")

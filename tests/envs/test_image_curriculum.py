@@ -284,6 +284,17 @@ def test_vector_pictures_are_the_scalar_ones(small: dict[str, Any], mode: str) -
 # ---------------------------------------------------------------------- bad input
 
 
+def test_rotations_are_classes_of_their_own(small: dict[str, Any]) -> None:
+    env = ImageCurriculum(**{**small, "num_classes": None, "rotations": True})
+    turned = small["images"].with_rotations()
+    assert env.settings.num_classes == turned.num_classes == 80
+    order = np.arange(80)[::-1]
+    observation, _ = env.reset(seed=0, options={"class_order": order})
+    shown = turned.images[order[env.optimal_action()]]
+    assert (np.abs(shown / np.float32(255) - observation["image"]) < 1e-6).all((1, 2)).any()
+    assert gym.make("driftwise/GlyphCurriculum-v0", rotations=True, num_classes=45).unwrapped
+
+
 LARGE = ImageSet("large", np.ones((50, 2, 32, 32), np.uint8), ("",) * 50, np.ones(50, bool))
 ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"images": "mnist"}, ValueError, "images must be one of omniglot, glyphs or an ImageSet, got"),
@@ -291,6 +302,8 @@ ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"images": np.zeros((9, 9))}, ValueError, "images must be one of omniglot, .*, got array"),
     ({"images": LARGE}, ValueError, r"images must be of shape \(28, 28\), got \(32, 32\)"),
     ({"num_classes": 21}, ValueError, "num_classes must be at most 20, all of numbers, got 21"),
+    ({"rotations": 1}, TypeError, "rotations must be True or False, got 1"),
+    ({"rotations": True, "num_classes": 81}, ValueError, "at most 80, all of numbers, rotated"),
     ({"num_classes": 3}, ValueError, "start_classes must be at most num_classes=3, got 4"),
     ({"num_classes": "all"}, TypeError, "num_classes must be an integer, got 'all'"),
     ({"start_classes": 0}, ValueError, "start_classes must be at least 1, got 0"),

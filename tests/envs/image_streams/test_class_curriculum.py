@@ -224,6 +224,13 @@ def test_resuming_mid_stream(images: ImageSet, reading, way, at: int, observed: 
     np.testing.assert_equal(state, kept)  # it is a copy
 
 
+def test_equal_streams_take_each_others_states(images: ImageSet) -> None:
+    stream, same = (ClassCurriculum(images, **SMALL, num_classes=n) for n in (None, 70))
+    stream.next_batch()
+    same.load_state_dict(stream.state_dict())
+    assert same.settings == stream.settings and same.step == 1
+
+
 def test_states_of_other_streams(images: ImageSet) -> None:
     stream = ClassCurriculum(images, **SMALL)
     stream.next_batch()
@@ -236,6 +243,8 @@ def test_states_of_other_streams(images: ImageSet) -> None:
     for other in others:
         with pytest.raises(ValueError, match=r"^state must be of a stream with \{.*\}, got \{"):
             stream.load_state_dict(other.state_dict())
+    with pytest.raises(ValueError, match=r'with \{"block_size": 5\}, got \{"block_size": 6\}$'):
+        stream.load_state_dict(others[1].state_dict())
     for broken, message in (
         (None, r"state must be what state_dict\(\) returned, got NoneType"),
         ({}, r"state must be what state_dict\(\) returned, got the keys \[\]"),
@@ -246,6 +255,14 @@ def test_states_of_other_streams(images: ImageSet) -> None:
         ({**before, "step": np.array(-3)}, r"state\['step'\] must be at least 0, got -3"),
         ({**before, "sightings": -np.ones(70)}, r"state\['sightings'\] must be at least 0, got -1"),
         ({**before, "step": "one"}, r"state\['step'\] must hold finite numbers"),
+        ({**before, "sightings": np.zeros(70)}, r"state\['sightings'\] must add up to 7, all im"),
+        ({**before, "level_steps": np.array(9)}, r"state\['level_steps'\] must fit the other"),
+        ({**before, "level": np.array(14)}, r"state\['steps_per_level'\] must fit the other"),
+        ({**before, "asked": np.array(50)}, r"state\['asked'\] must fit .*, got 50"),
+        ({**before, "probe_accuracy": np.array(7.0)}, r"state\['probe_accuracy'\] must fit"),
+        ({**before, "accuracy_per_level": np.full(14, 5.0)}, r"state\['accuracy_per_level'\] must"),
+        ({**before, "sightings_to_criterion": np.full(70, -5)}, "_to_criterion'. must fit"),
+        ({**before, "generator": np.zeros(6, np.uint64)}, "must be one of PCG64, with an odd"),
     ):
         with pytest.raises(ValueError, match=message):
             stream.load_state_dict(broken)  # type: ignore[arg-type]
@@ -269,6 +286,35 @@ def test_scores_are_as_good_as_labels(images: ImageSet) -> None:
             stream.next_batch()
             stream.observe(predict)
     np.testing.assert_equal(streams[0].state_dict(), streams[1].state_dict())
+
+
+def test_tensors_with_gradients_are_as_good_as_arrays(images: ImageSet) -> None:
+    torch = pytest.importorskip("torch")
+    stream = ClassCurriculum(images, **SMALL)
+    for _ in range(4):
+        stream.next_batch()
+    stream.observe(lambda pictures: torch.zeros(len(pictures), 70, requires_grad=True) + 1)
+    assert not stream.due
+
+
+def test_a_probe_at_the_threshold_less_its_margin_is_enough(images: ImageSet) -> None:
+    """0.8 - 0.1 is more than 7 / 10 in floating point."""
+    asked: list[int] = []
+
+    def predict(pictures: Any) -> Any:  # right about the first seven of ten
+        asked.append(len(pictures))
+        labels = stream.held_out(0, 10).labels[: len(pictures)]
+        return np.where(np.arange(len(labels)) < 7, labels, labels + 1)
+
+    stream = ClassCurriculum(
+        images, start_classes=10, check_every=1, test_drawings=2, train_drawings=6, probe_size=10,
+        threshold=0.8, probe_margin=0.1, num_classes=20,
+    )  # fmt: skip
+    stream.next_batch()
+    # Make the probe the first ten held-out drawings, which predict knows.
+    stream._probe = lambda: np.arange(10)  # type: ignore[method-assign]
+    stream.observe(predict)
+    assert asked == [10, 20]
 
 
 PREDICTIONS: list[tuple[Any, type[Exception], str]] = [
@@ -312,6 +358,8 @@ ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"probe_size": 0}, ValueError, "probe_size must be at least 1, got 0"),
     ({"probe_margin": -0.1}, ValueError, "probe_margin must be at least 0 and finite, got -0.1"),
     ({"max_level_steps": 0}, ValueError, "max_level_steps must be at least 1, got 0"),
+    ({"max_level_steps": 3}, ValueError, "max_level_steps must be at least check_every=4"),
+    ({"rotations": True, "num_classes": 281}, ValueError, "280, all of numbers, rotated, got 281"),
     ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
     ({"rotations": 1}, TypeError, "rotations must be True or False, got 1"),
 ]

@@ -136,5 +136,7 @@ def test_bad_images_and_states(images: ImageSet, others) -> None:
         stream.load_state_dict(Osaka(images, others[::-1], **SMALL).state_dict())
     with pytest.raises(ValueError, match=r"state\['mode'\] must be from -1 to 2, got 3"):
         stream.load_state_dict({**stream.state_dict(), "mode": np.array(3)})
+    with pytest.raises(ValueError, match=r"state\['classes'\] must be in \[0, "):
+        stream.load_state_dict({**stream.state_dict(), "classes": np.full(stream.num_ways, 9999)})
     with pytest.raises(ValueError, match="num_ways must be at most 70"):
         OsakaEpisodes(images, num_ways=71)

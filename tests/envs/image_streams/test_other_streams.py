@@ -105,6 +105,14 @@ def test_resuming(images: ImageSet, kind: str) -> None:
                 make(images).load_state_dict(state)
 
 
+def test_tasks_that_there_are_not(images: ImageSet) -> None:
+    stream = ClassIncremental(images, **SMALL)
+    assert stream.labels_of(stream.num_tasks - 1)[1] == stream.num_classes
+    for task in (-1, stream.num_tasks):
+        with pytest.raises(ValueError, match=r"task must be in \[0, "):
+            stream.labels_of(task)
+
+
 WRONG: list[tuple[type[ImageStream], dict[str, Any], str]] = [
     (FewShotEpisodes, {"num_ways": 71}, "num_ways must be at most 70, all of numbers, got 71"),
     (FewShotEpisodes, {"num_queries": 8}, r"must be at most 8, all drawings of .*, got 1 \+ 8"),

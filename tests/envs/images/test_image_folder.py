@@ -43,6 +43,15 @@ def test_grey_images_and_other_shapes(root: Path) -> None:
     assert (ImageFolder(root, 4).images[0, 0] == 7).all()
 
 
+def test_hidden_files_and_folders_are_left_out(root: Path) -> None:
+    expected = ImageFolder(root, 6)
+    (root / "train" / "a" / "._0.png").write_bytes(b"Mac OS X")
+    (root / "train" / ".ipynb_checkpoints").mkdir()
+    images = ImageFolder(root, 6)
+    assert images.class_names == expected.class_names
+    assert np.array_equal(images.images, expected.images)
+
+
 def test_other_layouts_and_broken_images(root: Path) -> None:
     with pytest.raises(
         FileNotFoundError, match=r"no folder .*train\. A folder must have the folders"
@@ -52,6 +61,9 @@ def test_other_layouts_and_broken_images(root: Path) -> None:
         ImageFolder(root, least=3)
     (root / "train" / "a" / "1.png").write_bytes(b"no png")
     with pytest.raises(ValueError, match=r"1\.png is broken"):
+        ImageFolder(root, 6)
+    Image.new("1", (14_000, 13_000)).save(root / "train" / "a" / "1.png")
+    with pytest.raises(ValueError, match=r"1\.png is broken: Image size"):
         ImageFolder(root, 6)
     (root / "void" / "train").mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match="has no folders of classes"):

@@ -60,7 +60,7 @@ SELECT: list[tuple[Any, type[Exception], str]] = [
     ([], TypeError, "classes must be a list of class numbers"),
     (3, TypeError, "classes must be a list of class numbers"),
     ([True, False], TypeError, "classes must be a list of class numbers"),
-    (np.zeros(5, dtype=bool), TypeError, "classes must be a list of class numbers"),
+    (np.zeros(5, dtype=bool), ValueError, "classes must be at least one class, got none"),
 ]
 
 
@@ -74,6 +74,8 @@ def test_bad_sets() -> None:
     images = make()
     with pytest.raises(ValueError, match="split must be one of background, evaluation, got 'test'"):
         images.split("test")
+    with pytest.raises(ValueError, match="of which letters has classes, got 'background'"):
+        images.select([3, 4]).split("background")
     parts = (images.class_names, images.background)
     with pytest.raises(TypeError, match="images must be a numpy array of uint8, got float64"):
         ImageSet("x", images.images / 255, *parts)  # type: ignore[arg-type]
@@ -88,6 +90,15 @@ def test_bad_sets() -> None:
         ImageSet("x", images.images, parts[0], parts[1][:2])
     with pytest.raises(TypeError, match="background must be True or False by class, got int64"):
         ImageSet("x", images.images, parts[0], parts[1].astype(np.int64))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"must be True or False by class, got bool \(5, 2"):
+        ImageSet("x", images.images, parts[0], np.ones((5, 2), dtype=bool))
+
+
+def test_images_are_read_only() -> None:
+    images = make()
+    for part in (images, images.select([1, 0]), images.with_rotations()):
+        assert not part.images.flags.writeable
+    assert images.with_rotations() is images.with_rotations()
 
 
 def test_lists_will_do() -> None:
@@ -103,7 +114,7 @@ def test_contact_sheets() -> None:
     assert sheet.shape == (2 * 28 * 2, 3 * 28 * 2) and sheet.dtype == np.uint8
     assert np.array_equal(255 - sheet[56::2, 112::2], images[1, 2])
     assert np.array_equal(sheet[::2], sheet[1::2]) and np.array_equal(sheet[:, ::2], sheet[:, 1::2])
-    for wrong in (images[0], images / np.float32(255)):
+    for wrong in (images[0], images / np.float32(255), [[1]]):
         with pytest.raises(ValueError, match="images must be uint8 in the shape"):
             contact_sheet(wrong)
     with pytest.raises(ValueError, match="scale must be at least 1, got 0"):

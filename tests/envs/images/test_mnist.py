@@ -88,5 +88,10 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
             ValueError, match=rf"{message}.* Replace .*raw\. Get it with torchvision"
         ):
             MNIST(tmp_path)
+    images.write_bytes(whole)
+    assert np.array_equal(MNIST(tmp_path).images, EXPECTED)
+    images.write_bytes(whole[:-20])  # which the cache, filled by now, must not hide
+    with pytest.raises(ValueError, match="is broken"):
+        MNIST(tmp_path)
     with pytest.raises(TypeError, match="train must be"):
         MNIST(tmp_path, train=2)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from PIL import Image
 from driftwise.envs import Omniglot
 from driftwise.envs.images import omniglot
 from driftwise.envs.images.cache import checksum
-from driftwise.envs.images.omniglot_files import ALPHABETS
+from driftwise.envs.images.omniglot_files import ALPHABETS, checksum_of_files, find_files
 
 TINY = {"background": {"Greek": 2}, "evaluation": {"Keble": 1, "ULOG": 1}}
 
@@ -82,8 +82,12 @@ def test_the_cache_is_enough(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         Omniglot("/nowhere")
 
 
-def test_a_cache_does_not_hide_that_files_are_missing(tiny: Path) -> None:
+def test_a_cache_does_not_hide_that_files_are_missing_or_damaged(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = Omniglot().images
+    files = find_files(tiny / "data")
+    monkeypatch.setattr(omniglot, "CHECKSUM_OF_FILES", checksum_of_files(files))
     folder = tiny / "data" / "omniglot" / "omniglot-py"
     assert np.array_equal(Omniglot(folder).images, expected)
     archive = folder / "images_evaluation.zip"
@@ -91,8 +95,20 @@ def test_a_cache_does_not_hide_that_files_are_missing(tiny: Path) -> None:
     archive.write_bytes(data[:1000])
     with pytest.raises(ValueError, match=r"images_evaluation\.zip is broken.* Get it with torchvi"):
         Omniglot(folder)
+    archive.write_bytes(data.replace(b"IDAT", b"IDOT", 1))
+    with pytest.raises(ValueError, match=r"is broken at images_evaluation/.*Bad CRC-32"):
+        Omniglot(folder)
     archive.write_bytes(data)
-    (folder / "images_background" / "Greek" / "character02" / "0007_05.png").unlink()
+    drawing = folder / "images_background" / "Greek" / "character02" / "0007_05.png"
+    whole = drawing.read_bytes()
+    drawing.write_bytes(whole[:200])
+    with pytest.raises(ValueError, match=r"is broken at Greek/character02/0007_05\.png"):
+        Omniglot(folder)
+    with Image.open(io.BytesIO(whole)) as picture:  # another file of the same drawing
+        picture.save(drawing, compress_level=0)
+    assert drawing.read_bytes() != whole
+    assert np.array_equal(Omniglot(folder).images, expected)
+    drawing.unlink()
     with pytest.raises(ValueError, match="has 19 of 20 drawings of Greek/character02"):
         Omniglot(folder)
 
@@ -120,6 +136,15 @@ def test_a_broken_cache_is_made_again(tiny: Path, damage: str) -> None:
         }
         cached.write_bytes(bad[damage])
     assert np.array_equal(Omniglot().images, expected) and cached.read_bytes() == data
+
+
+def test_others_can_read_the_cache_if_they_can_read_new_files(tiny: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        Omniglot()
+    finally:
+        assert os.umask(before) == 0o022
+    assert (tiny / "cache" / "images" / omniglot.CACHED).stat().st_mode & 0o777 == 0o644
 
 
 def test_no_cache_can_be_written(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,8 +195,10 @@ def test_broken(tiny: Path) -> None:
         Omniglot()
     assert not (tiny / "cache").exists()
     archive.unlink()
-    with pytest.raises(FileNotFoundError, match="Omniglot is not in"):
+    with pytest.raises(FileNotFoundError, match=r"omniglot-py has no images_evaluation.*Get it"):
         Omniglot()
+    with pytest.raises(FileNotFoundError, match=r"omniglot-py has no images_evaluation\.zip"):
+        Omniglot(folder)
 
 
 def test_what_macos_leaves_beside_the_drawings(tiny: Path) -> None:
@@ -192,5 +219,8 @@ def test_the_real_one() -> None:
         pytest.skip("Omniglot is not on this machine")
     assert images.images.shape == (1623, 20, 28, 28) and images.background.sum() == 964
     assert images.class_names[964] == "Angelic/character01" and len(set(images.class_names)) == 1623
+    files = find_files(Path(os.environ.get("DRIFTWISE_DATA", "")))
+    if len(files) == 2:
+        assert checksum_of_files(files) == omniglot.CHECKSUM_OF_FILES
     ink = images.images.mean() / 255
     assert 0.080 < ink < 0.081  # 8.05 % of the original pixels are black
