@@ -1,6 +1,5 @@
 """Agents on disk without pickle: save, load, and the ones that come with the package."""
 
-import copy
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -115,26 +114,6 @@ def load_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
                 f"checkpoint does not fit the policy: {name} must have shape {expected}, got {got}"
             )
     module.load_state_dict(weights)
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load an optimiser's state, its own afterwards, also from a file.
-
-    Raises:
-        ValueError: if it is that of another kind of optimiser, or of other parameters.
-    """
-    known = set().union(*optimizer.param_groups)
-    strange = sorted(set().union(*state["param_groups"]) - known)
-    if strange:  # torch would load it, and fail in the next step
-        raise ValueError(
-            f"checkpoint does not fit the optimiser: {type(optimizer).__name__} has no {strange[0]}"
-        )
-    optimizer.load_state_dict(copy.deepcopy(state))
-    # Files keep no memory order, and the fused step takes moments to have their parameter's.
-    for parameter, moments in optimizer.state.items():
-        for name, value in moments.items():
-            if isinstance(value, Tensor) and value.shape == parameter.shape:
-                moments[name] = torch.empty_like(parameter).copy_(value)
 
 
 def agent_label(name: str) -> str:

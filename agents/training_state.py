@@ -7,6 +7,7 @@ from ..memory.state import flatten_state, map_state, unflatten_state
 from ..tracking import rng_state, set_rng_state
 from .agent_files import load_weights
 from .memory_ppo import MemoryPPO
+from .optimizer_state import load_optimizer
 from .sb3_vec_env import SB3VecEnv
 
 
@@ -58,7 +59,7 @@ def load_training_state(model: MemoryPPO, state: dict[str, Any]) -> bool:
         ValueError: if the weights are those of another architecture; the model is as before.
     """
     load_weights(model.policy, state["policy"])
-    model.policy.optimizer.load_state_dict(state["optimizer"])
+    load_optimizer(model.policy.optimizer, state["optimizer"])
     model.num_timesteps, model._n_updates = state["num_timesteps"], state["n_updates"]
     model.ep_info_buffer = deque(state["episodes"], maxlen=model._stats_window_size)
     model.ep_success_buffer = deque(state["successes"], maxlen=model._stats_window_size)

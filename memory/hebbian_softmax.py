@@ -41,7 +41,8 @@ class HebbianSoftmax(ParameterRule):
     The activations must be those of the forward pass (before the optimiser's step). Optimiser
     moments and the bias are left alone. In a ``torch.distributed`` job every process passes its own
     part of the batch, in any sizes, and all of them make the same write, that of the whole batch;
-    for this, every process must call :meth:`write` at every step.
+    for this, every process must call :meth:`write` at every step. (A label out of range is an error
+    of the process that has it; the others then wait for it until the job's own time limit.)
 
     Args:
         in_features: d, width of the activations.
@@ -72,7 +73,8 @@ class HebbianSoftmax(ParameterRule):
         bias: (m,) or None.
         scale: the learned factor of the cosine, or None. It begins at 10.
         counts: (m,) int64, c.
-        mean: (d,) running mean of the activations; zeros without centring, and at ``T=0``.
+        mean: (d,) running mean of the activations, at least in single precision; zeros without
+            centring, and at ``T=0``.
 
     Raises:
         TypeError: for sizes that are no integers, rates that are no numbers, switches that are not
@@ -133,7 +135,8 @@ class HebbianSoftmax(ParameterRule):
         self.bias = nn.Parameter(weight.new_zeros(num_classes)) if bias else None
         self.scale = nn.Parameter(weight.new_tensor(10.0)) if cosine else None
         self.register_buffer("counts", weight.new_zeros(num_classes, dtype=torch.int64))
-        self.register_buffer("mean", weight.new_zeros(in_features))
+        wide = torch.promote_types(weight.dtype, torch.float32)  # a mean moves by small steps
+        self.register_buffer("mean", weight.new_zeros(in_features, dtype=wide))
         self.register_buffer("num_writes", weight.new_zeros((), dtype=torch.int64))
 
     def forward(self, h: Tensor) -> Tensor:
@@ -144,7 +147,7 @@ class HebbianSoftmax(ParameterRule):
         """
         self._check_width(h)
         if self.centring:
-            h = h - self.mean
+            h = h - self.mean.to(h.dtype)
         if self.scale is None:
             return F.linear(h, self.weight, self.bias)
         directions = self.scale * F.normalize(h, dim=-1)
@@ -156,21 +159,26 @@ class HebbianSoftmax(ParameterRule):
 
         Args:
             h: (..., d) activations of the forward pass.
-            labels: (...,) int64 their classes.
+            labels: (...,) int64 their classes. Examples without one, such as cross entropy's -100,
+                are to be left out of both.
 
         Raises:
             TypeError: ``h`` is no tensor of floating-point numbers, or ``labels`` not one of int64.
             ValueError: a shape does not fit, a label is out of range, or an activation is NaN or
-                infinite. Nothing was written.
+                infinite, or so large that a row would be. Nothing was written.
         """
         h, labels = self._checked(h, labels)
+        finite = h.isfinite().all()
         seen = sum_over_processes(torch.bincount(labels, minlength=self.num_classes))
-        self.counts += seen
         if self.T == 0 or not seen.any():
+            _require_finite(finite)
+            self.counts += seen
             return
+        mean, num_writes = self.mean, self.num_writes
         if self.centring:
-            h, whole = h - self.mean, h
-            self._move_mean(whole)
+            num_writes = num_writes + 1
+            mean = self._moved_mean(h, num_writes)
+            h = h - self.mean
         # (k,) classes of the batch, the same on every process, and where each example's is in it.
         classes = seen.nonzero().squeeze(1)
         places = torch.searchsorted(classes, labels)
@@ -182,7 +190,8 @@ class HebbianSoftmax(ParameterRule):
             h = torch.where(row > 0, matched, h)
         sums = sum_over_processes(h.new_zeros(rows.shape).index_add_(0, places, h))
 
-        n, c = (count[classes].unsqueeze(1).to(h.dtype) for count in (seen, self.counts))
+        counts = self.counts + seen
+        n, c = (count[classes].unsqueeze(1).to(h.dtype) for count in (seen, counts))
         rates = self._rates(n, c).to(h.dtype)
         written = (1 - rates) * rows + rates * (sums / n)
         if self.norm_matching == "row":
@@ -190,20 +199,23 @@ class HebbianSoftmax(ParameterRule):
             turned = torch.where(own > 0, written * (lengths / own), rows)
             written = torch.where(lengths > 0, turned, written)
         # Rows that are not to be written to stay the same to the bit.
-        written = torch.where(rates > 0, written, rows)
-        self.weight[classes] = written.to(self.weight.dtype)
+        written = torch.where(rates > 0, written, rows).to(self.weight.dtype)
+        _require_finite(finite & written.isfinite().all() & mean.isfinite().all())
+        self.counts.copy_(counts)
+        self.mean.copy_(mean)
+        self.num_writes.copy_(num_writes)
+        self.weight[classes] = written
 
     def _rates(self, n: Tensor, c: Tensor) -> Tensor:
         """Mixing rates of classes that were seen c times so far, of which n in this batch."""
         share = n / c if self.batch_rate == "n/c" else 1 / c
         return share.clamp(min=self.gamma) * (c < self.T)
 
-    def _move_mean(self, h: Tensor) -> None:
-        """Take a batch into the running mean of all activations."""
-        self.num_writes += 1
+    def _moved_mean(self, h: Tensor, num_writes: Tensor) -> Tensor:
+        """The running mean of all activations, with those of a batch taken into it."""
         total = sum_over_processes(torch.cat((h.sum(0), h.new_tensor([len(h)]))))
-        rate = (1 / self.num_writes.to(h.dtype)).clamp(min=self.gamma)
-        self.mean += rate * (total[:-1] / total[-1] - self.mean)
+        rate = (1 / num_writes.to(h.dtype)).clamp(min=self.gamma)
+        return self.mean + rate * (total[:-1] / total[-1] - self.mean)
 
     def _checked(self, h: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The arguments as (n, d) and (n,), activations at least in single precision."""
@@ -222,8 +234,6 @@ class HebbianSoftmax(ParameterRule):
                 f"labels must be from 0 to {self.num_classes - 1}, "
                 f"got {labels.min().item()} to {labels.max().item()}"
             )
-        if not h.isfinite().all():
-            raise ValueError("h must be finite, got NaN or infinite activations")
         wide = torch.promote_types(self.weight.dtype, torch.float32)
         return h.detach().reshape(-1, self.in_features).to(wide), labels
 
@@ -237,4 +247,11 @@ class HebbianSoftmax(ParameterRule):
             f"{self.in_features}, {self.num_classes}, gamma={self.gamma}, T={self.T}, "
             f"batch_rate={self.batch_rate!r}, norm_matching={self.norm_matching!r}, "
             f"centring={self.centring}, cosine={self.cosine}"
+        )
+
+
+def _require_finite(finite: Tensor) -> None:
+    if not finite:
+        raise ValueError(
+            "h must be finite, and its rows as well: got NaN, infinite or too large activations"
         )

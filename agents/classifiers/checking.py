@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...tracking import load_checkpoint, save_checkpoint
+from ...tracking import load_checkpoint, rng_state, save_checkpoint
 from .learner import Learner
 
 
@@ -24,7 +24,8 @@ def check_learner(make: Callable[[], Learner], *, batch_size: int = 8, seed: int
     way of a checkpoint on disk, gives the same predictions and the same learning from there on, to
     the bit; that a state is a copy; that labels and images are checked, and a bad batch leaves no
     trace; that a state which does not fit is refused, and leaves none either. NumPy arrays and
-    tensors must be taken alike.
+    tensors, images with and without the axis of one channel, and integers of any width must be
+    taken alike.
 
     Args:
         make: makes a new learner, the same at each call; for at least 2 classes.
@@ -45,16 +46,21 @@ def check_learner(make: Callable[[], Learner], *, batch_size: int = 8, seed: int
 
     question, _ = batch()
     _check_prediction(learner, question)
-    _require(
-        torch.equal(learner.predict(question), learner.predict(question.numpy())),
-        "predict must take NumPy arrays and tensors alike",
-    )
+    for what, images in (
+        ("NumPy arrays and tensors", question.numpy()),
+        ("images (n, 28, 28) and (n, 1, 28, 28)", question[:, 0]),
+    ):
+        found = _taken(f"predict must take {what}", lambda images=images: learner.predict(images))
+        same = torch.equal(learner.predict(question), found)
+        _require(same, f"predict must take {what} alike")
     for _ in range(3):
         x, y = batch()
         before, given = learner.predict(question), (x.clone(), y.clone())
         metrics = learner.update(x, y)
-        # The twin predicts nothing and gets NumPy arrays: neither may make a difference.
-        twin.update(x.numpy(), y.numpy())
+        # The twin predicts nothing, and gets the same in another form: neither may matter.
+        other_form = x[:, 0].numpy(), y.numpy().astype(np.int32)
+        what = "update must take images (n, 28, 28) and labels of int32 in NumPy arrays"
+        _taken(what, lambda form=other_form: twin.update(*form))
         _same((x, y), given, "the images and labels before and after update")
         numbers = all(isinstance(value, float) for value in metrics.values())
         _require(bool(metrics) and numbers, f"update must return numbers by name, got {metrics}")
@@ -78,16 +84,23 @@ def check_learner(make: Callable[[], Learner], *, batch_size: int = 8, seed: int
         other.update(x, y)
     _same(other.state_dict(), learner.state_dict(), "learning on from a loaded state")
     _same(saved, twin.state_dict(), "a state and the learner it was taken from, which went on")
+    given, other = learner.state_dict(), make()
+    other.load_state_dict(given)
+    other.update(*batch())
+    _same(given, learner.state_dict(), "a state and what was loaded from it, which went on")
 
     _check_bad_batches(learner, *batch())
     _check_bad_states(learner)
 
 
 def _check_prediction(learner: Learner, x: Tensor) -> None:
-    before, random = learner.state_dict(), torch.get_rng_state()
+    before, drawn = learner.state_dict(), rng_state()
     found = learner.predict(x)
     _same(learner.state_dict(), before, "the states before and after predict")
-    _require(torch.equal(torch.get_rng_state(), random), "predict must draw no random numbers")
+    try:
+        _same(rng_state(), drawn, "random states")
+    except AssertionError:
+        raise AssertionError("predict must draw no random numbers") from None
     shape = (len(x), learner.num_classes)
     _require(
         isinstance(found, Tensor) and found.shape == shape,
@@ -126,11 +139,11 @@ def _check_bad_batches(learner: Learner, x: Tensor, y: Tensor) -> None:
 def _check_bad_states(learner: Learner) -> None:
     before = learner.state_dict()
     bad: dict[str, Any] = {"an empty state": {}, "a state that is a list": [before]}
-    bad |= {
-        f"a state whose {name!r} is a row longer": {**before, name: part[[0, *range(len(part))]]}
-        for name, part in before.items()
-        if isinstance(part, (Tensor, np.ndarray)) and part.ndim and len(part)
-    }
+    bad |= {f"a state whose {place} is a row longer": state for place, state in _longer(before)}
+    order = before.get("class_order")
+    if isinstance(order, (Tensor, np.ndarray)) and len(order):
+        turned = order[[*range(1, len(order)), 0]]
+        bad["a state of another class order"] = {**before, "class_order": turned}
     for what, state in bad.items():
         try:
             learner.load_state_dict(state)
@@ -138,6 +151,24 @@ def _check_bad_states(learner: Learner) -> None:
             _same(learner.state_dict(), before, f"the states before and after {what}")
         else:
             raise AssertionError(f"load_state_dict must raise a ValueError for {what}")
+
+
+def _longer(state: dict[Any, Any]) -> Iterator[tuple[str, dict[Any, Any]]]:
+    """Where each array of a state is, however deep, and the state with a row more in that array."""
+    for name, part in state.items():
+        if isinstance(part, (Tensor, np.ndarray)) and part.ndim and len(part):
+            yield repr(name), {**state, name: part[[0, *range(len(part))]]}
+        elif isinstance(part, dict):
+            for place, longer in _longer(part):
+                yield f"{name!r}/{place}", {**state, name: longer}
+
+
+def _taken(what: str, call: Callable[[], Any]) -> Any:
+    """The result of a call that must not be refused."""
+    try:
+        return call()
+    except (TypeError, ValueError) as error:
+        raise AssertionError(f"{what}, got {type(error).__name__}: {error}") from error
 
 
 def _same(found: Any, expected: Any, what: str, place: str = "") -> None:

@@ -17,7 +17,8 @@ from ...envs.arguments import check_flag
 from ...memory import Parameters, UpdateMask, check_finite, functional, inner_step
 from ...memory.contract import check_rates, check_sizes
 from ...memory.initial_masks import check_mask_kwargs
-from ..agent_files import load_optimizer, load_weights
+from ..agent_files import load_weights
+from ..optimizer_state import load_optimizer
 from .learner import Images, Labels, as_images, as_labels
 from .learner_state import as_class_order, load_or_stay
 from .online_classifier import PREDICT_BATCH
@@ -177,7 +178,6 @@ class LaMAML:
         labels = as_labels(y, len(images), self.num_classes)
         if not len(images):
             raise ValueError("x must hold at least 1 image, got 0")
-        self.replay.check(images)
         new_images, new_labels = images.to(self.device), labels.to(self.device)
         self.seen[new_labels] = True
         for glance in range(self.glances):
@@ -271,5 +271,5 @@ class LaMAML:
         if self.mask_optimizer is not None:
             load_optimizer(self.mask_optimizer, state["optimizer"])
         self.seen.copy_(state["seen"])
-        self.replay.load_state_dict(state["replay"])
+        self.replay.load_state_dict(state["replay"], self.num_classes)
         self.generator.set_state(state["generator"])

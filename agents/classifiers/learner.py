@@ -36,7 +36,7 @@ class Learner(Protocol):
         ...
 
     def update(self, x: Images, y: Labels) -> dict[str, float]:
-        """Learn from images and their integer labels (n,); returns metrics such as the loss.
+        """Learn from images and their integer labels (n,); returns metrics such as the ``loss``.
 
         Raises:
             TypeError: the labels are no integers, or the images not float32.
@@ -58,12 +58,12 @@ class Learner(Protocol):
         ...
 
 
-def as_images(x: Images) -> Tensor:
+def as_images(x: Images, largest: float = 1.0) -> Tensor:
     """Images (n, 1, 28, 28) or (n, 28, 28) as a tensor (n, 1, 28, 28).
 
     Raises:
         TypeError: they are not float32.
-        ValueError: another shape, or pixels that are not finite.
+        ValueError: another shape, or pixels that are not from 0 to ``largest``.
     """
     images = x if isinstance(x, Tensor) else np.array(x)
     if str(images.dtype) not in ("float32", "torch.float32"):
@@ -73,6 +73,11 @@ def as_images(x: Images) -> Tensor:
     images = torch.as_tensor(images).reshape(-1, 1, 28, 28)
     if not images.isfinite().all():
         raise ValueError("x must be finite, got NaN or infinite pixels")
+    if len(images) and not 0 <= images.min() <= images.max() <= largest:
+        raise ValueError(
+            f"x must be from 0 (paper) to {largest:g} (ink), "
+            f"got {images.min():g} to {images.max():g}"
+        )
     return images
 
 

@@ -68,6 +68,10 @@ def _check_saved(state: Any, own: Mapping[str, Any]) -> None:
     if not isinstance(state, Mapping) or state.keys() != own.keys():
         got = sorted(state) if isinstance(state, Mapping) else f"a {type(state).__name__}"
         raise ValueError(f"state must be what state_dict() returned, got {got}")
+    for name in ("mask", "optimizer", "replay"):
+        if name in own and (state[name] is None) != (own[name] is None):
+            wanted = "None" if own[name] is None else "a state"
+            raise ValueError(f"state[{name!r}] must be {wanted}, got {in_short(state[name])}")
     if "class_order" in own:  # as with all learners whose labels are places in an order
         _check_order(state, own)
     if state["kind"] != own["kind"]:
@@ -79,6 +83,10 @@ def _check_order(state: Mapping[str, Any], own: Mapping[str, Any]) -> None:
     for name in ("class_order", "seen"):
         if not isinstance(state[name], Tensor):
             raise ValueError(f"state[{name!r}] must be a tensor, got {kind_of(state[name])}")
+        if state[name].dtype != own[name].dtype:
+            raise ValueError(
+                f"state[{name!r}] must be of {own[name].dtype}, got {state[name].dtype}"
+            )
     check_class_order(state["class_order"], own["class_order"])
     if state["seen"].shape != own["seen"].shape:
         raise ValueError(

@@ -10,8 +10,10 @@ from ...memory import HebbianSoftmax, ParameterRule
 class NearestClassMean(ParameterRule):
     """Trains features with a plain softmax; predicts the class whose mean activation is nearest.
 
-    As iCaRL does (Rebuffi et al. 2017). The means follow the drifting activations by the rate
-    max(n/c, gamma) of :class:`~driftwise.memory.HebbianSoftmax`, with rows that no gradient moves.
+    After iCaRL (Rebuffi et al. 2017), but by Euclidean distances to running means of the features
+    as they are, where iCaRL normalises them and takes the means of examples that it keeps. The
+    means follow the drifting features by the rate max(n/c, gamma) of
+    :class:`~driftwise.memory.HebbianSoftmax`, with rows that no gradient moves.
 
     Args:
         in_features: d, width of the activations.

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...memory import ParameterRule
-from ..agent_files import load_optimizer, load_weights
+from ..agent_files import load_weights
+from ..optimizer_state import load_optimizer
 from .learner import Images, Labels, as_images, as_labels
 from .learner_state import as_class_order, load_or_stay
 from .replay import ReplayBuffer
@@ -85,7 +86,6 @@ class OnlineClassifier:
             raise ValueError(f"x must hold at least {self.min_batch} images, got {count}")
         given = images, labels
         if self.replay is not None:
-            self.replay.check(images)
             drawn = self.replay.random.get_state()
             old_images, old_labels = self.replay.sample(count)
             images = torch.cat((images, old_images.to(images.device)))
@@ -147,4 +147,4 @@ class OnlineClassifier:
         load_optimizer(self.optimizer, state["optimizer"])
         self.seen.copy_(state["seen"])
         if self.replay is not None:
-            self.replay.load_state_dict(state["replay"])
+            self.replay.load_state_dict(state["replay"], self.num_classes)

@@ -116,13 +116,18 @@ def load_learner(
         ValueError: if the learner was trained on another class order; names the first difference.
     """
     state = load_checkpoint(folder)
-    kind = state.get("kind") if isinstance(state, dict) else None
-    if not isinstance(kind, dict) or "learner" not in kind:
+    kind, own = (
+        state.get(key) if isinstance(state, dict) else None for key in ("kind", "class_order")
+    )
+    if not isinstance(kind, dict) or "learner" not in kind or not isinstance(own, Tensor):
         raise CheckpointError(f"{folder} must hold a learner, but it holds another checkpoint")
-    settings = {key: value for key, value in kind.items() if key != "learner"}
-    own = state["class_order"]
     if class_order is not None:
         check_class_order(own, as_class_order(class_order), f"the learner in {folder}")
-    learner = make_learner(kind["learner"], own, device=device, **settings)
-    learner.load_state_dict(state)
+    settings = {key: value for key, value in kind.items() if key != "learner"}
+    device = find_device(device)
+    try:
+        learner = make_learner(kind["learner"], own, device=device, **settings)
+        learner.load_state_dict(state)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder} must hold a learner that can be made: {error}") from error
     return learner

@@ -43,18 +43,10 @@ class ReplayBuffer:
         rows = torch.randint(max(len(self), 1), (count,), generator=self.random)
         return self.images[rows].float() / 255, self.labels[rows]
 
-    def check(self, x: Tensor) -> None:
-        """Raise a ``ValueError`` if images do not fit eight bits, in which they are kept."""
-        if len(x) and not 0 <= x.min() <= x.max() <= 1:
-            raise ValueError(
-                "x must be from 0 to 1, since past images are kept in eight bits, "
-                f"got {x.min():g} to {x.max():g}"
-            )
-
     def add(self, x: Tensor, y: Tensor) -> None:
         """Show a batch to the buffer: example t of the stream takes place number ~ U{0 .. t}.
 
-        Their pixels must be from 0 to 1 (see :meth:`check`).
+        Their pixels must be from 0 to 1, and are kept in eight bits.
         """
         capacity = len(self.labels)
         places = torch.arange(self.num_seen, self.num_seen + len(y))
@@ -79,16 +71,27 @@ class ReplayBuffer:
             "random": self.random.get_state(),
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any], num_classes: int) -> None:
         """Inverse of :meth:`state_dict`.
 
         Raises:
-            ValueError: the state is that of a buffer of another capacity.
+            ValueError: the state is that of a buffer of another capacity, has a label that is not
+                below ``num_classes``, or is none that a buffer can be in.
         """
         if {len(state["labels"]), len(state["images"])} != {len(self.labels)}:
             raise ValueError(
                 f"replay buffer must have {len(self.labels)} places, got {len(state['labels'])} "
                 f"labels and {len(state['images'])} images"
+            )
+        seen, labels = state["num_seen"], state["labels"]
+        if isinstance(seen, bool) or not isinstance(seen, int) or seen < 0:
+            raise ValueError(f"num_seen of a replay buffer must be at least 0, got {seen!r}")
+        if labels.dtype != torch.int64 or state["images"].dtype != torch.uint8:
+            raise ValueError("a replay buffer must have labels of int64 and images of uint8")
+        if labels.min() < 0 or labels.max() >= num_classes:
+            raise ValueError(
+                f"labels of a replay buffer must be those of {num_classes} classes, "
+                f"got {labels.min()} to {labels.max()}"
             )
         self.images.copy_(state["images"])
         self.labels.copy_(state["labels"])

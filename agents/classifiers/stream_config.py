@@ -9,6 +9,7 @@ from ...envs import ClassCurriculum, ClassIncremental, Glyphs, IIDStream, ImageS
 from ...envs.arguments import check_probability
 from ...envs.image_streams import ClassStream
 from ...memory.contract import check_sizes
+from ...tracking import load_metadata
 from .learner import Learner
 from .registry import LEARNERS, load_learner, make_learner
 
@@ -28,7 +29,7 @@ class StreamConfig:
     """Settings of the learner, such as learning_rate or gamma."""
     start_from: str | None = None
     """Folder of a learner to go on with, as another run left it in its learner/; it must be of the
-    same kind, and of the same class order, which is the same seed and max_classes."""
+    same kind, and of the same images and class order, which is the same seed and max_classes."""
 
     stream: Literal["curriculum", "incremental", "iid"] = "curriculum"
     """curriculum: classes are added as soon as the present ones are known; incremental: one block
@@ -136,12 +137,16 @@ class StreamConfig:
             **common,
         )
 
-    def make_learner(self, stream: ClassStream) -> Learner:
+    def make_learner(self, stream: ClassStream, *, begins: bool = True) -> Learner:
         """The learner, new or from ``start_from``, for the classes of a stream.
+
+        Args:
+            stream: the stream.
+            begins: False for a run that goes on from a checkpoint, in which all of it is.
 
         Raises:
             TypeError, ValueError: a setting is not what it must be, batches are too small for it,
-                or the one saved is of another kind or class order.
+                or the one saved is of another kind, or learned other images or a class order.
         """
         order = stream.class_order.tolist()
         learner = make_learner(
@@ -153,6 +158,12 @@ class StreamConfig:
                 f"batch_size must be at least {least}, which the learner's batch norm takes, "
                 f"got {self.batch_size}"
             )
-        if self.start_from is not None:
-            learner.load_state_dict(load_learner(self.start_from, order).state_dict())
+        if self.start_from is not None and begins:
+            saved = load_learner(self.start_from, order)
+            images = load_metadata(self.start_from).get("images", stream.settings["images"])
+            if images != stream.settings["images"]:
+                raise ValueError(
+                    f"start_from must have learned {stream.settings['images']}, got {images}"
+                )
+            learner.load_state_dict(saved.state_dict())
         return learner

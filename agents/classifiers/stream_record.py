@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,8 @@ def current_stage(stream: ClassStream, iid_steps: int) -> Stage:
         return Stage(stream.level, stream.num_old, stream.num_active)
     if isinstance(stream, ClassIncremental):
         task = stream.step // stream.steps_per_task
+        if task == stream.num_tasks:  # behind the last batch
+            return Stage(task, stream.num_classes, stream.num_classes)
         return Stage(task, *stream.labels_of(task))
     return Stage(stream.step // iid_steps, 0, stream.num_classes)
 
@@ -171,24 +174,26 @@ def _share(right: NDArray[np.bool_]) -> float | None:
 
 
 class Recent:
-    """Means of what has come since they were last taken."""
+    """Means of the metrics that have come since they were last taken."""
 
     def __init__(self) -> None:
-        self._sums = [0.0, 0.0, 0.0]
+        self._sums: dict[str, list[float]] = {}  # by name, the sum and the number of steps
 
-    def add(self, accuracy: float, loss: float) -> None:
+    def add(self, metrics: Mapping[str, float]) -> None:
         """One more step."""
-        self._sums = [a + b for a, b in zip(self._sums, (1.0, accuracy, loss), strict=True)]
+        for name, value in metrics.items():
+            total, count = self._sums.get(name, (0.0, 0.0))
+            self._sums[name] = [total + value, count + 1.0]
 
     def take(self) -> dict[str, float]:
-        """The means ``accuracy`` and ``loss``, to begin anew."""
-        (count, accuracy, loss), self._sums = self._sums, [0.0, 0.0, 0.0]
-        return {"accuracy": accuracy / count, "loss": loss / count}
+        """The means, to begin anew."""
+        sums, self._sums = self._sums, {}
+        return {name: total / count for name, (total, count) in sums.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """All of it, a copy."""
-        return {"sums": list(self._sums)}
+        return {"sums": copy.deepcopy(self._sums)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Inverse of :meth:`state_dict`."""
-        self._sums = list(state["sums"])
+        self._sums = copy.deepcopy(state["sums"])

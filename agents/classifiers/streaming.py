@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
 from typing import Any, Literal
 
 from tqdm import tqdm
 
 from ...envs import ClassCurriculum
 from ...envs.image_streams import ClassStream
-from ...tracking import RunFolder
+from ...tracking import RunFolder, list_checkpoints
 from .la_maml import LaMAML
 from .learner import Learner
 from .registry import save_learner
@@ -55,14 +56,22 @@ def run_stream(
 
     Raises:
         FileNotFoundError: the images are not there; the message says how to get them.
-        ValueError: a field of the configuration is not what it must be. Nothing is written then.
+        ValueError: a field of the configuration is not what it must be; ``max_steps``, for one,
+            not below the steps that a run already has. Nothing is written then.
     """
     stream = config.make_stream()
-    learner = config.make_learner(stream)
+    task, name = f"{config.images}-{config.stream}", name or config.learner
+    steps = [step for step, _ in list_checkpoints(Path(runs) / task / f"{name}-{config.seed}")]
+    if steps and config.max_steps is not None and config.max_steps < steps[-1]:
+        raise ValueError(
+            f"max_steps must be at least {steps[-1]}, the steps of the run so far, "
+            f"got {config.max_steps}"
+        )
+    learner = config.make_learner(stream, begins=not steps)
     run = RunFolder.open(
         runs,
-        f"{config.images}-{config.stream}",
-        name or config.learner,
+        task,
+        name,
         config.seed,
         config,
         resume=resume,
@@ -78,7 +87,8 @@ def run_stream(
             record.load_state_dict(saved[1]["record"])
             recent.load_state_dict(saved[1]["recent"])
         _run(config, run, learner, stream, record, recent, progress)
-        save_learner(run.path / "learner", learner, {"config": dataclasses.asdict(config)})
+        notes = {"config": dataclasses.asdict(config), "images": stream.settings["images"]}
+        save_learner(run.path / "learner", learner, notes)
         report = _report(config, stream, record)
         if isinstance(learner, LaMAML):
             report["sparsity"] = learner.sparsity()
@@ -108,7 +118,7 @@ def _run(
     def ended() -> bool:
         return stream.finished or (config.max_steps is not None and stream.step >= config.max_steps)
 
-    total = stream.num_batches or config.max_steps
+    total = min((n for n in (stream.num_batches, config.max_steps) if n), default=None)
     with tqdm(
         total=total, initial=stream.step, unit="step", disable=not progress, dynamic_ncols=True
     ) as bar:
@@ -119,7 +129,7 @@ def _run(
             metrics = learner.update(batch.images[:, None], batch.labels)
             stream.observe(answer)
 
-            recent.add(float(right.mean()), metrics["loss"])
+            recent.add({**metrics, "accuracy": float(right.mean())})
             record.observe(learner, stream, stage)
             complete = current_stage(stream, config.steps_per_task) != stage
             if stream.step % LOG_EVERY == 0:

@@ -16,13 +16,18 @@ from torch import Tensor, nn
 
 from ...envs.image_streams import FewShotEpisode
 from ...memory import Parameters, UpdateMask, functional, inner_loop
-from ..agent_files import load_optimizer, load_weights
+from ..agent_files import load_weights
 from ..classifiers.learner import Images, Labels, as_images, as_labels
 from ..classifiers.learner_state import load_or_stay
+from ..optimizer_state import load_optimizer
 from .online_methods import ONLINE_METHODS, OnlineConfig
 
 BUFFER = 100
 """Batches after which a prolonged adaptation learns although no change was seen."""
+
+
+RAW = 255.0
+"""The largest pixel: OSAKA has sets of images that are not divided by 255."""
 
 
 class Batch(NamedTuple):
@@ -162,7 +167,7 @@ class OnlineMAML:
 
     def predict(self, x: Images) -> Tensor:
         """See :class:`~driftwise.agents.classifiers.Learner`; the batch is one to the norms."""
-        images = as_images(x).to(self.device)
+        images = as_images(x, RAW).to(self.device)
         with torch.no_grad():
             return self._forward(self.fast or self.theta, images).log_softmax(1)
 
@@ -175,7 +180,7 @@ class OnlineMAML:
         Raises:
             FloatingPointError: the weights are no longer finite.
         """
-        images = as_images(x)
+        images = as_images(x, RAW)
         labels = as_labels(y, len(images), self.num_classes)
         if not len(images):
             raise ValueError("x must hold at least 1 image, got 0")

@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
@@ -142,9 +143,64 @@ class LoadsBeforeItChecks(Counting):
         super().load_state_dict(state)
 
 
+class TakesImagesOfOneShape(Counting):
+    def predict(self, x):
+        if x.ndim != 4:
+            raise ValueError("x must have shape (n, 1, 28, 28)")
+        return super().predict(x)
+
+
+class TakesLongLabelsOnly(Counting):
+    def update(self, x, y):
+        if str(y.dtype) not in ("int64", "torch.int64"):
+            raise TypeError("y must be int64")
+        return super().update(x, y)
+
+
+class DrawsFromNumPyWhenPredicting(Counting):
+    def predict(self, x):
+        np.random.random()  # noqa: NPY002
+        return super().predict(x)
+
+
+class KeepsWhatItLoads(Counting):
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self.counts = torch.as_tensor(state["counts"])
+
+
+class Nested(Counting):
+    """Its counts are one level deeper, and it has a class order."""
+
+    def state_dict(self):
+        return {"inner": {"counts": self.counts.clone()}, "class_order": torch.arange(4)}
+
+    def load_state_dict(self, state):
+        if not isinstance(state, dict) or "inner" not in state:
+            raise ValueError("state must have the keys inner and class_order")
+        if not torch.equal(torch.as_tensor(state["class_order"]), torch.arange(4)):
+            raise ValueError("state must be of the same class order")
+        super().load_state_dict(state["inner"])
+
+
+class LoadsInPart(Nested):
+    def load_state_dict(self, state):
+        if isinstance(state, dict) and "inner" in state:
+            self.counts = torch.as_tensor(state["inner"]["counts"]).clone()
+        super().load_state_dict(state)
+
+
+class TakesAnyOrder(Nested):
+    def load_state_dict(self, state):
+        if not isinstance(state, dict) or len(state.get("class_order", ())) != 4:
+            raise ValueError("state must be of 4 classes")
+        super().load_state_dict({**state, "class_order": torch.arange(4)})
+
+
 def test_passes_what_keeps_the_contract():
     check_learner(Counting)
     check_learner(InArrays)
+    check_learner(Nested)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +220,12 @@ def test_passes_what_keeps_the_contract():
         (TakesNaN, "must raise a TypeError or ValueError for a pixel that is NaN"),
         (LoadsAnything, "must raise a ValueError for a state .*|a state that is a list"),
         (LoadsBeforeItChecks, "before and after an empty state must be the same"),
+        (TakesImagesOfOneShape, r"predict must take images \(n, 28, 28\) .*got ValueError: x must"),
+        (TakesLongLabelsOnly, "update must take .* labels of int32 .*got TypeError: y must be"),
+        (DrawsFromNumPyWhenPredicting, "predict must draw no random numbers"),
+        (KeepsWhatItLoads, "a state and what was loaded from it, which went on must be the same"),
+        (LoadsInPart, "before and after a state whose 'inner'/'counts' is a row longer must be"),
+        (TakesAnyOrder, "must raise a ValueError for a state of another class order"),
         (CountsBeforeItChecks, "before and after the label 4 of 4 classes must be the same"),
     ],
 )

@@ -148,6 +148,90 @@ def test_a_state_of_another_learner_is_refused(tmp_path):
         load_learner(tmp_path / "else")
 
 
+@pytest.mark.parametrize(
+    ("name", "break_it", "message"),
+    [
+        (
+            "softmax",
+            lambda state: state["optimizer"]["state"][0].update(exp_avg=torch.zeros(3)),
+            r"exp_avg of a parameter of shape \(4, 1, 3, 3\) cannot be \(3,\)",
+        ),
+        (
+            "softmax",
+            lambda state: state["optimizer"]["state"][0].pop("exp_avg"),
+            r"moments must be \['exp_avg', 'exp_avg_sq', 'step'\], got \['exp_avg_sq', 'step'\]",
+        ),
+        (
+            "softmax",
+            lambda state: state["optimizer"]["state"][1].update(step=torch.zeros(2)),
+            r"step of a parameter of shape \(4,\) cannot be \(2,\)",
+        ),
+        (
+            "softmax",
+            lambda state: state["optimizer"]["state"].update({99: {}}),
+            "it has 14 parameters, got moments of 99",
+        ),
+        (
+            "softmax",
+            lambda state: state["optimizer"]["param_groups"][0].update(lr="x"),
+            "lr must be like 0.001, got 'x'",
+        ),
+        (
+            "softmax",
+            lambda state: state["optimizer"]["param_groups"][0].pop("betas"),
+            "a group of parameters must have betas",
+        ),
+        ("softmax", lambda state: state.update(replay={}), r"state\['replay'\] must be None, got"),
+        (
+            "softmax",
+            lambda state: state.update(seen=state["seen"].long()),
+            r"state\['seen'\] must be of torch.bool, got torch.int64",
+        ),
+        (
+            "replay",
+            lambda state: state["replay"].update(num_seen=-3),
+            "num_seen of a replay buffer must be at least 0, got -3",
+        ),
+        (
+            "replay",
+            lambda state: state["replay"].update(labels=state["replay"]["labels"] + 500),
+            "labels of a replay buffer must be those of 3 classes, got 500 to 50",
+        ),
+        ("la_maml", lambda state: state.update(mask=None), r"state\['mask'\] must be a state, got"),
+    ],
+)
+def test_a_state_that_no_learner_can_be_in_is_refused(name, break_it, message, tmp_path):
+    """Before a step with it, which would end in an error, or in the memory of others."""
+    learner, other = (make_learner(name, 3, width=4, seed=seed) for seed in (0, 1))
+    x, y = torch.rand(4, 1, 28, 28), torch.tensor([0, 1, 1, 0])
+    learner.update(x, y)
+    other.update(x, y)
+    before, state = learner.state_dict(), other.state_dict()
+    break_it(state)
+    with pytest.raises(ValueError, match=message):
+        learner.load_state_dict(state)
+    _same(learner.state_dict(), before, "the states before and after")
+    save_checkpoint(tmp_path / "it", state)
+    with pytest.raises(
+        CheckpointError, match=f"it must hold a learner that can be made: .*{message}"
+    ):
+        load_learner(tmp_path / "it")
+
+
+def test_checkpoints_that_are_no_learners(tmp_path):
+    for number, state in enumerate(
+        (
+            {"kind": {"learner": "hebbian"}},
+            {"kind": {"learner": "elephant"}, "class_order": torch.arange(3)},
+            {"kind": {"learner": "softmax", "tusks": 2}, "class_order": torch.arange(3)},
+            {"kind": {"learner": "softmax"}, "class_order": [0, 1, 2]},
+        )
+    ):
+        save_checkpoint(tmp_path / str(number), state)
+        with pytest.raises(CheckpointError, match=f"{number} must hold a learner"):
+            load_learner(tmp_path / str(number))
+
+
 def test_unseen_classes_are_left_out():
     draw, random = glyphs(6)
     masked, whole = (
@@ -347,16 +431,22 @@ def test_the_class_order_is_a_copy():
         (np.zeros((2, 1, 28, 28), "f4"), [0.0, 1.0], TypeError, "y must be integer labels"),
         (np.full((2, 1, 28, 28), np.nan, "f4"), [0, 1], ValueError, "x must be finite, got NaN"),
         (np.full((2, 1, 28, 28), np.inf, "f4"), [0, 1], ValueError, "x must be finite"),
-        # That of the learners that keep images in eight bits.
-        (np.full((2, 1, 28, 28), 200, "f4"), [0, 1], ValueError, "x must be from 0 to 1, .* 200"),
+        (np.full((2, 1, 28, 28), 200, "f4"), [0, 1], ValueError, "x must be from 0 .*, got 200 to"),
+        (
+            np.full((2, 1, 28, 28), -0.1, "f4"),
+            [0, 1],
+            ValueError,
+            r"x must be from 0 .*, got -0\.1",
+        ),
     ],
 )
 def test_bad_batches(x, y, error, message):
-    learner = make_learner("replay", 3, width=4)
-    before = learner.state_dict()
-    with pytest.raises(error, match=message):
-        learner.update(x, np.array(y))
-    _same(learner.state_dict(), before, "the states before and after")
+    for name in ("softmax", "replay", "la_maml"):
+        learner = make_learner(name, 3, width=4)
+        before = learner.state_dict()
+        with pytest.raises(error, match=message):
+            learner.update(x, np.array(y))
+        _same(learner.state_dict(), before, "the states before and after")
 
 
 @pytest.mark.parametrize("name", ["softmax", "replay", "hebbian", "fast_weights"])

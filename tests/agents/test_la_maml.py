@@ -21,7 +21,7 @@ def as_float64(monkeypatch):
     """Images become float64 on their way to the network."""
     from driftwise.agents.classifiers import la_maml
 
-    monkeypatch.setattr(la_maml, "as_images", lambda x: torch.as_tensor(x).double())
+    monkeypatch.setattr(la_maml, "as_images", lambda x, *_: torch.as_tensor(x).double())
 
 
 def make(method: str, **settings: Any) -> LaMAML:

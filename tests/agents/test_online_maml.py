@@ -24,7 +24,7 @@ Weights = list[Tensor]
 @pytest.fixture
 def as_float64(monkeypatch):
     """Images become float64 on their way to the network."""
-    monkeypatch.setattr(online_maml, "as_images", lambda x: torch.as_tensor(x).double())
+    monkeypatch.setattr(online_maml, "as_images", lambda x, *_: torch.as_tensor(x).double())
 
 
 def make(method: str, **settings: Any) -> OnlineMAML:
@@ -248,9 +248,7 @@ def test_it_learns_to_adapt() -> None:
     episodes = OsakaEpisodes(images, num_ways=4, num_shots=3, num_queries=5)
     found = []
     learner = conv("sparse_relu_maml", width=8, learning_rate=5e-3, first_order=True)
-    held_out = [
-        FewShotEpisodes(images, seed=5, num_ways=4, num_shots=3).next_batch() for _ in range(1)
-    ]
+    held_out = list(FewShotEpisodes(images, seed=5, num_ways=4, num_shots=3, num_episodes=10))
     for updates in (0, 30):
         for _ in range(updates):
             learner.pretrain([episodes.next_batch() for _ in range(2)])
@@ -260,7 +258,7 @@ def test_it_learns_to_adapt() -> None:
             answers = learner.predict(episode.query_images[:, None]).argmax(1).numpy()
             right.append((answers == episode.query_labels).mean())
         found.append(np.mean(right))
-    assert found[1] > 0.6 and found[1] > found[0]
+    assert found[1] > found[0] + 0.05, found  # of 600 answers, whose deviation is 0.02
 
 
 def test_divergence_is_told() -> None:

@@ -38,4 +38,4 @@ def test_samples_what_it_holds():
 
 def test_another_capacity_is_refused():
     with pytest.raises(ValueError, match="replay buffer must have 3 places, got 5"):
-        ReplayBuffer(3, seed=0).load_state_dict(ReplayBuffer(5, seed=0).state_dict())
+        ReplayBuffer(3, seed=0).load_state_dict(ReplayBuffer(5, seed=0).state_dict(), 1)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 from driftwise.agents.classifiers import (
+    LEARNERS,
     StreamConfig,
     StreamRecord,
     load_learner,
@@ -21,6 +23,7 @@ from driftwise.agents.classifiers import (
     run_stream,
     save_learner,
 )
+from driftwise.agents.classifiers.learner_configs import SoftmaxConfig as Softmax
 from driftwise.agents.classifiers.stream_figures import confusion_sheet
 from driftwise.agents.classifiers.stream_record import Stage, current_stage
 from driftwise.envs import ClassIncremental, Glyphs
@@ -114,6 +117,12 @@ def test_an_iid_stream_ends_at_max_steps_and_can_go_on(tmp_path: Path) -> None:
     whole = play(tmp_path / "whole", small(**config, max_steps=80))
     assert parts["stages"] == whole["stages"] and parts["binding"] == whole["binding"]
     assert [stage["steps"] for stage in whole["stages"]] == [20, 20, 20, 20]
+    written = (Path(whole["folder"]) / "config.json").read_text()
+    with pytest.raises(
+        ValueError, match="max_steps must be at least 80, the steps of the run"
+    ):
+        play(tmp_path / "whole", small(**config, max_steps=79))
+    assert (Path(whole["folder"]) / "config.json").read_text() == written
 
 
 def test_killed_and_resumed(tmp_path: Path) -> None:
@@ -184,6 +193,36 @@ def test_what_a_run_goes_on_with_must_fit(tmp_path: Path) -> None:
     report = play(tmp_path / "new", small(start_from=start_from, stream="iid", max_steps=1))
     assert report["steps"] == 1
     assert_same(load_learner(start_from).state_dict(), before)
+
+    others = small(start_from=start_from, stream="iid", max_steps=1, rotations=True)
+    order = small().make_stream().class_order.tolist()
+    turned = others.make_stream()
+    turned.class_order = np.array(order)  # the same numbers, of other images
+    with pytest.raises(ValueError, match=r"start_from must have learned Glyphs.*, got Glyphs"):
+        others.make_learner(turned)
+
+
+def test_a_run_that_goes_on_does_not_need_what_it_started_from(tmp_path: Path) -> None:
+    folder = Path(play(tmp_path, small(max_level_steps=20))["folder"])
+    config: dict[str, Any] = {"stream": "iid", "start_from": str(folder / "learner")}
+    play(tmp_path / "on", small(**config, max_steps=3))
+    shutil.rmtree(folder)
+    assert play(tmp_path / "on", small(**config, max_steps=5))["steps"] == 5
+
+
+def test_a_learner_that_tells_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(Softmax):
+        def make(self, *arguments: Any) -> Any:
+            learner = super().make(*arguments)
+            update = learner.update
+            learner.update = lambda x, y: {"surprise": 2 * update(x, y)["loss"]}  # type: ignore[method-assign]
+            return learner
+
+    monkeypatch.setitem(LEARNERS, "silent", Silent)
+    config = small(learner="silent", stream="iid", max_steps=20)
+    folder = play(tmp_path, config)["folder"]
+    rows = [row for row in read_metrics(Path(folder) / "metrics.jsonl") if "surprise" in row]
+    assert len(rows) == 2 and "loss" not in rows[0] and "accuracy" in rows[0]
 
 
 @pytest.mark.parametrize(

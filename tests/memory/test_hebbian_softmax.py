@@ -284,6 +284,27 @@ def test_half_precision_accumulates_in_single():
     torch.testing.assert_close(head.weight[0].float(), h.mean(0), rtol=0.005, atol=1e-3)
 
 
+def test_the_mean_of_a_tied_weight_in_half_precision_follows_small_steps():
+    weight = nn.Parameter(torch.zeros(6, 1, dtype=torch.bfloat16))
+    head = HebbianSoftmax(1, 6, weight=weight, gamma=0.001, centring=True, norm_matching=None)
+    for value in [1.0] * 100 + [1.15] * 3000:
+        head.apply(torch.full((1, 1), value), torch.tensor([0]))
+    assert head.mean.item() > 1.13
+    assert head(torch.ones(2, 1, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("norm_matching", [None, "activation", "row"])
+@pytest.mark.parametrize(("dtype", "value"), [(torch.float64, 1e300), (torch.float32, 3e38)])
+def test_activations_that_a_row_cannot_hold_leave_no_trace(norm_matching, dtype, value):
+    head = HebbianSoftmax(4, 6, norm_matching=norm_matching, centring=True)
+    head.apply(torch.randn(3, 4), torch.tensor([0, 1, 1]))
+    before = {name: tensor.clone() for name, tensor in head.state_dict().items()}
+    with pytest.raises(ValueError, match="h must be finite, and its rows as well"):
+        head.apply(torch.full((2, 4), value, dtype=dtype), torch.tensor([2, 2]))
+    for name, tensor in head.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+
+
 def test_state_dict_has_all_of_it():
     head = make(T=5, centring=True)
     h, labels = torch.randn(3, 8, 4).double(), torch.randint(6, (3, 8))
