@@ -50,7 +50,7 @@ def check_learner(make: Callable[[], Learner], *, batch_size: int = 8, seed: int
         ("NumPy arrays and tensors", question.numpy()),
         ("images (n, 28, 28) and (n, 1, 28, 28)", question[:, 0]),
     ):
-        found = _taken(f"predict must take {what}", lambda images=images: learner.predict(images))
+        found = _taken(f"predict must take {what}", learner.predict, images)
         same = torch.equal(learner.predict(question), found)
         _require(same, f"predict must take {what} alike")
     for _ in range(3):
@@ -60,7 +60,7 @@ def check_learner(make: Callable[[], Learner], *, batch_size: int = 8, seed: int
         # The twin predicts nothing, and gets the same in another form: neither may matter.
         other_form = x[:, 0].numpy(), y.numpy().astype(np.int32)
         what = "update must take images (n, 28, 28) and labels of int32 in NumPy arrays"
-        _taken(what, lambda form=other_form: twin.update(*form))
+        _taken(what, twin.update, *other_form)
         _same((x, y), given, "the images and labels before and after update")
         numbers = all(isinstance(value, float) for value in metrics.values())
         _require(bool(metrics) and numbers, f"update must return numbers by name, got {metrics}")
@@ -84,10 +84,10 @@ def check_learner(make: Callable[[], Learner], *, batch_size: int = 8, seed: int
         other.update(x, y)
     _same(other.state_dict(), learner.state_dict(), "learning on from a loaded state")
     _same(saved, twin.state_dict(), "a state and the learner it was taken from, which went on")
-    given, other = learner.state_dict(), make()
-    other.load_state_dict(given)
+    lent, other = learner.state_dict(), make()
+    other.load_state_dict(lent)
     other.update(*batch())
-    _same(given, learner.state_dict(), "a state and what was loaded from it, which went on")
+    _same(lent, learner.state_dict(), "a state and what was loaded from it, which went on")
 
     _check_bad_batches(learner, *batch())
     _check_bad_states(learner)
@@ -163,10 +163,10 @@ def _longer(state: dict[Any, Any]) -> Iterator[tuple[str, dict[Any, Any]]]:
                 yield f"{name!r}/{place}", {**state, name: longer}
 
 
-def _taken(what: str, call: Callable[[], Any]) -> Any:
+def _taken(what: str, call: Callable[..., Any], *arguments: Any) -> Any:
     """The result of a call that must not be refused."""
     try:
-        return call()
+        return call(*arguments)
     except (TypeError, ValueError) as error:
         raise AssertionError(f"{what}, got {type(error).__name__}: {error}") from error
 

@@ -152,5 +152,5 @@ def _step(world: TaskWorld | OsakaWorld, record: TaskRecord, recent: Recent) -> 
     record.online.append(accuracy)
     if isinstance(world, OsakaWorld):
         record.modes.append(batch.mode)
-    recent.add(accuracy, loss)
+    recent.add({"accuracy": accuracy, "loss": loss})
     return recent.take() if world.stream.step % LOG_EVERY == 0 else {}

@@ -135,7 +135,7 @@ def _train(
             metrics = learner.update([stream.next_batch() for _ in range(config.tasks_per_update)])
             update = learner.updates
             last = update >= config.updates
-            recent.add(metrics["accuracy"], metrics["loss"])
+            recent.add({name: metrics[name] for name in ("accuracy", "loss")})
             logged: dict[str, float] = {}
             if update % LOG_EVERY == 0:
                 logged |= recent.take()

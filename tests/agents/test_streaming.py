@@ -118,9 +118,7 @@ def test_an_iid_stream_ends_at_max_steps_and_can_go_on(tmp_path: Path) -> None:
     assert parts["stages"] == whole["stages"] and parts["binding"] == whole["binding"]
     assert [stage["steps"] for stage in whole["stages"]] == [20, 20, 20, 20]
     written = (Path(whole["folder"]) / "config.json").read_text()
-    with pytest.raises(
-        ValueError, match="max_steps must be at least 80, the steps of the run"
-    ):
+    with pytest.raises(ValueError, match="max_steps must be at least 80, the steps of the run"):
         play(tmp_path / "whole", small(**config, max_steps=79))
     assert (Path(whole["folder"]) / "config.json").read_text() == written
 
