@@ -12,7 +12,7 @@ import numpy as np
 
 from driftwise.agents.classifiers.stream_record import SIGHTINGS
 from driftwise.benchmarks import omniglot_curriculum
-from driftwise.benchmarks.stream_cells import GROUP, LEARNING_RATES, MAX_CLASSES, played
+from driftwise.benchmarks.stream_cells import GROUP, MAX_CLASSES, ROWS, played
 from driftwise.tracking import Result
 
 
@@ -64,7 +64,7 @@ RESULT = Result(
     "average, and on those of 60 of the classes before it; means over the five blocks that end at "
     "so many classes, where all five have been seen as often. Without _after_: when their levels "
     "were complete.",
-    rows=list(LEARNING_RATES),
+    rows=list(ROWS),
     settings=["default"],
     seeds=list(range(10)),
     run=run,

@@ -11,7 +11,7 @@ from typing import Any
 
 from driftwise.agents.classifiers import StreamConfig
 from driftwise.benchmarks.stream_cells import (
-    LEARNING_RATES,
+    ROWS,
     curriculum,
     described,
     measure_levels,
@@ -44,7 +44,7 @@ RESULT = Result(
     "up to 900 classes; batches of 32, Adam, its step size tuned for each learner on another class "
     "order. Means over the five levels that end at so many classes; a level is cut off at 500 "
     "steps, and counts, as do those never reached, with these.",
-    rows=list(LEARNING_RATES),
+    rows=list(ROWS),
     settings=list(THRESHOLDS),
     seeds=list(range(10)),
     run=run,

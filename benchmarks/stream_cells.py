@@ -13,29 +13,27 @@ RUNS = "runs/streams"
 MAX_CLASSES = 900
 CAP = 500
 """Steps after which a level counts as censored, and the run ends."""
+RATES = ("learning_rate", "row_learning_rate")
 GROUP = 5
 """Levels over which measures are averaged: one is resolved to no more than 10 steps."""
 
-# Adam's step sizes, tuned on the class order of seed 100 (see LOG.md).
-LEARNING_RATES = {
-    "softmax": 5e-3,
-    "softmax_fast_rows": 1e-3,
-    "hebbian": 4e-3,
-    "cosine_imprinting": 6e-3,
-    "lambda_only": 4e-3,
-    "cosine": 6e-3,
-    "nearest_class_mean": 3e-3,
-    "replay": 5e-3,
-    "fast_weights": 3e-3,
-}
+ROWS = (
+    "softmax",
+    "softmax_fast_rows",
+    "hebbian",
+    "cosine_imprinting",
+    "lambda_only",
+    "cosine",
+    "nearest_class_mean",
+    "replay",
+    "fast_weights",
+)
 
 
 def curriculum(learner: str, **settings: Any) -> StreamConfig:
-    """A learner, with its tuned step size, on the curriculum of Omniglot."""
-    rate = LEARNING_RATES[learner]
-    rates = {"learning_rate": rate}
-    if learner == "softmax_fast_rows":
-        rates["row_learning_rate"] = 10 * rate
+    """A learner, with its step sizes, tuned on another class order, on the curriculum."""
+    defaults = vars(LEARNERS[learner]())
+    rates = {name: defaults[name] for name in RATES if name in defaults}
     config = StreamConfig(
         learner=learner, learner_kwargs=rates, max_classes=MAX_CLASSES, max_level_steps=CAP
     )

@@ -62,7 +62,12 @@ def test_every_row_can_be_built():
         assert curriculum(row).learner in LEARNERS
         make_learner(row, 30, **curriculum(row).learner_kwargs)
     for row in hebbian_ablation.ROWS:
-        make_learner("hebbian", 30, **hebbian_ablation._config(row).learner_kwargs)
+        config = hebbian_ablation._config(row)
+        learner = make_learner(config.learner, 30, **config.learner_kwargs)
+        assert (
+            learner.optimizer.param_groups[0]["lr"]
+            == curriculum("hebbian").learner_kwargs["learning_rate"]
+        )
 
 
 @pytest.mark.parametrize("name", ["omniglot_curriculum", "omniglot_binding"])
