@@ -71,7 +71,8 @@ def _first_moments(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -
     first = group["params"][0]
     number = nn.Parameter(torch.zeros(1, dtype=first.dtype, device=first.device))
     number.grad = torch.zeros_like(number)
-    twin = type(optimizer)([{**group, "params": [number]}], **optimizer.defaults)
+    # All other settings come with the group: defaults may hold what a constructor does not take.
+    twin = type(optimizer)([{**group, "params": [number]}], lr=group["lr"])  # type: ignore[call-arg]
     twin.step()
     return dict(twin.state[number])
 
