@@ -164,6 +164,8 @@ class ImageStream(ABC):
         for key, array in arrays.items():
             if array.dtype == np.int64 and key not in self.signed and (array < 0).any():
                 raise ValueError(f"state[{key!r}] must be at least 0, got {array.min()}")
+        if not arrays["generator"][3] % 2:  # low word of the increment; an even one repeats itself
+            raise ValueError("state['generator'] must be one of PCG64, with an odd increment")
         generator = unpack_generator(arrays["generator"])
         self._set_arrays(arrays)
         self.step = int(arrays["step"])
