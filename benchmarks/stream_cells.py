@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from driftwise.agents.classifiers import LEARNERS, StreamConfig, run_stream
+from driftwise.agents.classifiers import LEARNERS, StreamConfig, run_stream, run_streams
 
 RUNS = "runs/streams"
 MAX_CLASSES = 900
@@ -40,6 +41,23 @@ def curriculum(learner: str, **settings: Any) -> StreamConfig:
     return dataclasses.replace(config, **settings)
 
 
+EARLIER_STREAMS = 4
+
+
+def earlier(config: StreamConfig) -> StreamConfig:
+    """The streams of other images over which slow weights are trained before those of a run."""
+    return dataclasses.replace(config, images="glyphs", max_classes=1200, max_steps=250)
+
+
+def trained_before(config: StreamConfig, seed: int, name: str) -> StreamConfig:
+    """The run of a learner whose slow weights were trained over earlier streams."""
+    torch.set_num_threads(1)
+    first = dataclasses.replace(earlier(config), seed=EARLIER_STREAMS * seed)
+    options = {"runs": RUNS, "name": name, "progress": False, "tensorboard": False}
+    folder = run_streams(first, EARLIER_STREAMS, **options)[-1]["folder"]
+    return dataclasses.replace(config, slow_weights_from=str(Path(folder) / "learner"))
+
+
 def played(config: StreamConfig, seed: int, name: str) -> dict[str, Any]:
     """The report of a run, in a folder: a killed cell goes on, and results can share a run."""
     torch.set_num_threads(1)
@@ -48,9 +66,13 @@ def played(config: StreamConfig, seed: int, name: str) -> dict[str, Any]:
 
 
 def described(config: StreamConfig) -> dict[str, Any]:
-    """What decides the numbers of a run: also those settings of the learner that it leaves open."""
-    learner = LEARNERS[config.learner](**config.learner_kwargs)
-    return {"run": dataclasses.asdict(config), "learner": vars(learner)}
+    """What decides the numbers of a run: also those settings of the learner that it leaves open.
+
+    Not the folder of earlier slow weights: what decides these numbers is how they were trained.
+    """
+    run = dataclasses.asdict(config)
+    del run["slow_weights_from"]
+    return {"run": run, "learner": vars(LEARNERS[config.learner](**config.learner_kwargs))}
 
 
 def measure_levels(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,6 +82,8 @@ class HebbianSoftmax(ParameterRule):
         ValueError: for an argument out of range, or a ``weight`` of another shape.
     """
 
+    slow = ("scale", "mean", "num_writes")
+
     weight: nn.Parameter
     bias: nn.Parameter | None
     scale: nn.Parameter | None

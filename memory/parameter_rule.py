@@ -19,7 +19,13 @@ class ParameterRule(nn.Module, ABC):
         rule.apply(h, labels)  # what the rule takes is the subclass's matter
 
     A subclass writes :meth:`write`; it runs without gradients.
+
+    Attributes:
+        slow: names of the parameters, buffers and modules that belong to no class, and are worth
+            keeping where other classes take the place of the present ones.
     """
+
+    slow: tuple[str, ...] = ()
 
     @abstractmethod
     def write(self, *args: Any, **kwargs: Any) -> None:

@@ -29,6 +29,9 @@ class Arguments:
     """Folder of all runs; this one is RUNS/<images>-<stream>/<name>-<seed>."""
     name: str | None = None
     """Name of the run; the learner's by default."""
+    streams: int = 1
+    """How many streams, one after another, of seeds SEED, SEED + 1, ...: each begins with the
+    network of the one before, and anew with all that belongs to classes."""
     resume: Resume = "auto"
     """auto: continue a run that is there; yes: require one; no: refuse one."""
     progress: bool = True
@@ -39,16 +42,18 @@ def main(arguments: Sequence[str]) -> None:
     """Run the command with these arguments."""
     given = parse(Arguments, arguments, "driftwise run-omniglot")
 
-    from driftwise.agents.classifiers import run_stream
+    from driftwise.agents.classifiers import run_streams
 
-    report = run_stream(
+    reports = run_streams(
         given.config,
+        given.streams,
         runs=given.runs,
         name=given.name,
         resume=resume_mode(given.resume),
         progress=given.progress,
     )
-    print("\n".join(_summary(report)))
+    for report in reports:
+        print("\n".join(_summary(report)))
 
 
 def _summary(report: dict[str, Any]) -> list[str]:

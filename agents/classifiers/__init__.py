@@ -29,6 +29,7 @@ from .registry import LEARNERS, load_learner, make_learner, save_learner
 from .replay import ReplayBuffer
 from .stream_config import StreamConfig
 from .stream_record import StreamRecord
+from .stream_series import run_streams
 from .streaming import run_stream
 
 __all__ = [
@@ -64,5 +65,6 @@ __all__ = [
     "load_learner",
     "make_learner",
     "run_stream",
+    "run_streams",
     "save_learner",
 ]

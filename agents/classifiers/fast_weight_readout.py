@@ -1,4 +1,4 @@
-"""A read-out that binds classes in fast weights, beside a plain softmax."""
+"""A read-out that binds classes in fast weights, beside a cosine softmax."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FastWeightReadout(ParameterRule):
 
         write   (h_j, code of y_j, 1)  for every labelled example, one after the other
         read    (h, 0, 0)              for a new image, from what was written so far
-        logits  = softmax row . h + b + sharpness * (code . what was read)
+        logits  = cosine softmax of h + sharpness * (code . what was read)
 
     The slow weights of the memory begin as those of a lookup table (:func:`start_as_lookup`) and
     learn from the cross entropy of these predictions what to use as the key of h and how strongly
@@ -37,6 +37,8 @@ class FastWeightReadout(ParameterRule):
     Raises:
         ValueError: for sizes below 1.
     """
+
+    slow = ("memory", "log_sharpness", "softmax.scale", "softmax.mean", "softmax.num_writes")
 
     codes: Tensor
     start: Tensor
@@ -59,7 +61,8 @@ class FastWeightReadout(ParameterRule):
         super().__init__()
         check_sizes(window=window, code_size=code_size)
         self.window = window
-        self.softmax = HebbianSoftmax(in_features, num_classes, T=0)
+        # With T = 1 no row is written to, and the mean of the activations is followed.
+        self.softmax = HebbianSoftmax(in_features, num_classes, T=1, centring=True, cosine=True)
         self.memory = SparseFastWeights(
             in_features + code_size + 1,
             code_size,
@@ -69,7 +72,8 @@ class FastWeightReadout(ParameterRule):
             value_size=value_size,
         )
         start_as_lookup(self.memory, in_features)
-        self.sharpness = nn.Parameter(torch.tensor(10.0))
+        # Of its logarithm, a step is a share: where look-ups only disturb, they fade soon.
+        self.log_sharpness = nn.Parameter(torch.tensor(3.0).log())
         self.register_buffer("codes", F.normalize(torch.randn(num_classes, code_size), dim=1))
         # Fast weights before the pending writes, and those writes; the newest come last.
         self.register_buffer("start", self.memory.initial_state(1).weights.detach())
@@ -85,11 +89,12 @@ class FastWeightReadout(ParameterRule):
         state = FastWeightState(weights.expand(len(h), *weights.shape[1:]))
         read, _ = self.memory.step(asked, state)
         logits: Tensor = self.softmax(h)
-        return logits + self.sharpness * (read @ self.codes.T)
+        return logits + self.log_sharpness.exp() * (read @ self.codes.T)
 
     @torch.no_grad()
     def write(self, h: Tensor, labels: Tensor) -> None:
         """Put a batch behind the pending writes, and make the oldest of them final."""
+        self.softmax.apply(h, labels)
         begin = self.window - int(self.num_pending)
         features = torch.cat((self.features[begin:], h.detach()))
         labels = torch.cat((self.labels[begin:], labels))

@@ -236,7 +236,7 @@ class ReplayConfig(SoftmaxConfig):
 class FastWeightsConfig(SoftmaxConfig):
     """A read-out from fast weights (:class:`~driftwise.agents.classifiers.FastWeightReadout`)."""
 
-    learning_rate: float = 3e-3
+    learning_rate: float = 8e-3
     """Adam's step size."""
     window: int = 256
     """Writes through which gradients flow."""

@@ -117,6 +117,42 @@ class OnlineClassifier:
         correct = logits[:count].argmax(1) == labels[:count]
         return {"loss": value, "accuracy": correct.float().mean().item()}
 
+    def take_slow_weights(self, state: dict[str, Any]) -> None:
+        """Begin with what a learner of other classes knows that belongs to none of them.
+
+        These are the body and the ``slow`` parts of the head, such as the slow weights of its fast
+        weight memory. Rows, counts and all that was written stay as they are, and so do the
+        optimiser and the replay buffer.
+
+        Args:
+            state: what :meth:`state_dict` of that learner returned; of any class order.
+
+        Raises:
+            ValueError: it is the state of another kind of learner, or of other sizes; this one
+                stays as it is.
+        """
+        kind, theirs = (
+            state.get(key) if isinstance(state, dict) else None for key in ("kind", "network")
+        )
+        if not isinstance(kind, Mapping) or not isinstance(theirs, Mapping):
+            raise ValueError("state must be what state_dict() of an OnlineClassifier returned")
+        if kind.get("learner") != self.kind.get("learner"):
+            raise ValueError(
+                f"state must be that of a learner {self.kind.get('learner')!r}, "
+                f"got that of {kind.get('learner')!r}"
+            )
+        slow = ("body.", *(f"head.{name}." for name in self.head.slow))
+
+        def part(weights: Mapping[str, Any], taken: bool) -> dict[str, Tensor]:
+            return {
+                key: tensor
+                for key, tensor in weights.items()
+                if isinstance(tensor, Tensor) and f"{key}.".startswith(slow) is taken
+            }
+
+        own = part(self.network.state_dict(), taken=False)
+        load_weights(self.network, own | part(theirs, taken=True))
+
     def _masked(self, logits: Tensor, seen: Tensor) -> Tensor:
         if self.mask_unseen and seen.any():
             return logits.masked_fill(~seen, float("-inf"))

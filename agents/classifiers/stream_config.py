@@ -9,8 +9,9 @@ from ...envs import ClassCurriculum, ClassIncremental, Glyphs, IIDStream, ImageS
 from ...envs.arguments import check_probability
 from ...envs.image_streams import ClassStream
 from ...memory.contract import check_sizes
-from ...tracking import load_metadata
+from ...tracking import load_checkpoint, load_metadata
 from .learner import Learner
+from .online_classifier import OnlineClassifier
 from .registry import LEARNERS, load_learner, make_learner
 
 STREAMS = ("curriculum", "incremental", "iid")
@@ -30,6 +31,11 @@ class StreamConfig:
     start_from: str | None = None
     """Folder of a learner to go on with, as another run left it in its learner/; it must be of the
     same kind, and of the same images and class order, which is the same seed and max_classes."""
+
+    slow_weights_from: str | None = None
+    """Folder of a learner whose network this one begins with, as another run left it in its
+    learner/; it must be of the same kind. Of any images and classes: what belongs to a class, such
+    as rows, counts and what was written to a memory, begins anew, as the optimiser does."""
 
     stream: Literal["curriculum", "incremental", "iid"] = "curriculum"
     """curriculum: classes are added as soon as the present ones are known; incremental: one block
@@ -73,6 +79,8 @@ class StreamConfig:
                     f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}"
                 )
         check_probability("threshold", self.threshold)
+        if self.start_from is not None and self.slow_weights_from is not None:
+            raise ValueError("slow_weights_from must be None with start_from, which has them too")
         for name in ("name", "class_order", "seed", "device"):
             if name in self.learner_kwargs:
                 raise ValueError(f"learner_kwargs must not have {name}, which the run decides on")
@@ -138,7 +146,7 @@ class StreamConfig:
         )
 
     def make_learner(self, stream: ClassStream, *, begins: bool = True) -> Learner:
-        """The learner, new or from ``start_from``, for the classes of a stream.
+        """The learner for the classes of a stream: new, or from another run's.
 
         Args:
             stream: the stream.
@@ -147,6 +155,7 @@ class StreamConfig:
         Raises:
             TypeError, ValueError: a setting is not what it must be, batches are too small for it,
                 or the one saved is of another kind, or learned other images or a class order.
+            CheckpointError: there is none saved, or its files are damaged.
         """
         order = stream.class_order.tolist()
         learner = make_learner(
@@ -166,4 +175,12 @@ class StreamConfig:
                     f"start_from must have learned {stream.settings['images']}, got {images}"
                 )
             learner.load_state_dict(saved.state_dict())
+        if self.slow_weights_from is not None:
+            if not isinstance(learner, OnlineClassifier):
+                raise ValueError(
+                    f"slow_weights_from must be None for the learner {self.learner!r}, whose "
+                    "network has no part that belongs to no class"
+                )
+            if begins:
+                learner.take_slow_weights(load_checkpoint(self.slow_weights_from))
         return learner

@@ -1,5 +1,6 @@
 """Learners on streams in run folders: what is measured, killed and resumed, and bad input."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from driftwise.agents.classifiers import (
     load_learner,
     make_learner,
     run_stream,
+    run_streams,
     save_learner,
 )
 from driftwise.agents.classifiers.learner_configs import SoftmaxConfig as Softmax
@@ -28,7 +30,7 @@ from driftwise.agents.classifiers.stream_figures import confusion_sheet
 from driftwise.agents.classifiers.stream_record import Stage, current_stage
 from driftwise.envs import ClassIncremental, Glyphs
 from driftwise.envs.image_streams import Batch
-from driftwise.tracking import load_checkpoint, read_metrics
+from driftwise.tracking import CheckpointError, load_checkpoint, read_metrics
 
 SCRIPT = Path(__file__).with_name("resumable_stream.py")
 SMALL: dict[str, Any] = {
@@ -206,6 +208,58 @@ def test_a_run_that_goes_on_does_not_need_what_it_started_from(tmp_path: Path) -
     play(tmp_path / "on", small(**config, max_steps=3))
     shutil.rmtree(folder)
     assert play(tmp_path / "on", small(**config, max_steps=5))["steps"] == 5
+
+
+def test_a_series_of_streams_takes_slow_weights_along(tmp_path: Path) -> None:
+    config = small(stream="iid", max_steps=3, learner="fast_weights", seed=5)
+    reports = play_series(tmp_path / "all", config, 3)
+    assert [report["config"]["seed"] for report in reports] == [5, 6, 7]
+
+    # The same by hand.
+    learner = None
+    for seed in (5, 6, 7):
+        stream = small(seed=seed, stream="iid", max_steps=3).make_stream()
+        before, order = learner, stream.class_order.tolist()
+        learner = make_learner("fast_weights", order, seed=seed, **SMALL["learner_kwargs"])
+        if before is not None:
+            learner.take_slow_weights(before.state_dict())
+        for _ in range(3):
+            batch = stream.next_batch()
+            learner.update(batch.images[:, None], batch.labels)
+    assert_same(
+        load_learner(Path(reports[-1]["folder"]) / "learner").state_dict(), learner.state_dict()
+    )
+
+    # Stopped in the second stream, and started again, also where a run is required.
+    play_series(tmp_path / "some", config, 2)
+    shutil.rmtree(tmp_path / "some" / "glyphs-iid" / "fast_weights-6")
+    resumed = play_series(tmp_path / "some", config, 3, resume=True)
+    for ours, theirs in zip(resumed, reports, strict=True):
+        folders = (Path(report["folder"]) / "learner" for report in (ours, theirs))
+        assert_same(*(load_learner(folder).state_dict() for folder in folders))
+    with pytest.raises(FileExistsError):
+        play_series(tmp_path / "some", config, 3, resume=False)
+
+
+def play_series(runs: Path, config: StreamConfig, count: int, **options: Any) -> Any:
+    options = {"progress": False, "tensorboard": False} | options
+    return run_streams(config, count, runs=runs, **options)
+
+
+def test_slow_weights_from_what_has_none(tmp_path: Path) -> None:
+    other = small(learner="la_maml", stream="iid", max_steps=1)
+    with pytest.raises(ValueError, match="count must be 1 for the learner 'la_maml'"):
+        play_series(tmp_path / "runs", other, 2)
+    with pytest.raises(ValueError, match=r"slow_weights_from must be None for .* 'la_maml'"):
+        play(tmp_path / "runs", dataclasses.replace(other, slow_weights_from="x"))
+    with pytest.raises(ValueError, match="slow_weights_from must be None with start_from"):
+        play(tmp_path / "runs", small(start_from="x", slow_weights_from="x"))
+    with pytest.raises(CheckpointError, match="no checkpoint at nowhere"):
+        play(tmp_path / "runs", small(slow_weights_from="nowhere"))
+    for count, error in ((0, ValueError), (1.5, TypeError)):
+        with pytest.raises(error, match="count must be"):
+            play_series(tmp_path / "runs", small(), count)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_learner_that_tells_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

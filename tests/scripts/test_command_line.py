@@ -237,6 +237,8 @@ def test_run_omniglot(run, tmp_path):
         (["--threshold", "2"], "threshold must be"),
         (["--stream", "iid"], "max_steps must be given for stream='iid'"),
         (["--start-from", "nowhere"], "no checkpoint at nowhere"),
+        (["--slow-weights-from", "nowhere"], "no checkpoint at nowhere"),
+        (["--streams", "0"], "count must be at least 1"),
     ],
 )
 def test_errors_of_run_omniglot_are_one_line(run, tmp_path, arguments, message):
