@@ -12,14 +12,13 @@ import numpy as np
 
 from driftwise.agents.classifiers.stream_record import SIGHTINGS
 from driftwise.benchmarks import omniglot_curriculum
-from driftwise.benchmarks.stream_cells import GROUP, MAX_CLASSES, ROWS, played
+from driftwise.benchmarks.stream_cells import GROUP, MAX_CLASSES, ROWS
 from driftwise.tracking import Result
 
 
 def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
     """Compute one cell."""
-    report = played(omniglot_curriculum._config(row, setting), seed, f"{row}-{setting}")
-    return measure_binding(report)
+    return measure_binding(omniglot_curriculum.report(row, setting, seed))
 
 
 def measure_binding(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,7 +64,7 @@ RESULT = Result(
     "so many classes, where all five have been seen as often. Without _after_: when their levels "
     "were complete.",
     rows=list(ROWS),
-    settings=["default"],
+    settings=["default", "after_glyphs"],
     seeds=list(range(10)),
     run=run,
     config=omniglot_curriculum.config,

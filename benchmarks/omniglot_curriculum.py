@@ -30,12 +30,17 @@ def _config(row: str, setting: str) -> StreamConfig:
     return curriculum(row, threshold=THRESHOLDS[setting])
 
 
-def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
-    """Compute one cell; that of the default setting shares its run with omniglot_binding."""
+def report(row: str, setting: str, seed: int) -> dict[str, Any]:
+    """That of a cell's run, which is shared with omniglot_binding."""
     config, name = _config(row, setting), f"{row}-{setting}"
     if setting == "after_glyphs":
         config = trained_before(config, seed, name)
-    return measure_levels(played(config, seed, name))
+    return played(config, seed, name)
+
+
+def run(row: str, setting: str, seed: int) -> Mapping[str, Any]:
+    """Compute one cell."""
+    return measure_levels(report(row, setting, seed))
 
 
 def config(row: str, setting: str) -> Mapping[str, Any]:
