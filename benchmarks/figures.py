@@ -97,17 +97,24 @@ def omniglot_curriculum(result: Mapping[str, Any]) -> "Figure":
     return _over_classes(result, "steps_per_level", "steps per level")
 
 
+def omniglot_after_glyphs(result: Mapping[str, Any]) -> "Figure":
+    """The same, of slow weights that were trained over streams of other characters before."""
+    return _over_classes(result, "steps_per_level", "steps per level", setting="after_glyphs")
+
+
 def omniglot_binding(result: Mapping[str, Any]) -> "Figure":
     """What is known of the newest block when its classes have been seen five times."""
     return _over_classes(result, "new_after_5", "accuracy after five sightings")
 
 
-def _over_classes(result: Mapping[str, Any], metric: str, ylabel: str) -> "Figure":
-    """Plot the metrics ``<metric>_<n>`` of the default setting over n, the number of classes."""
+def _over_classes(
+    result: Mapping[str, Any], metric: str, ylabel: str, setting: str = "default"
+) -> "Figure":
+    """Plot the metrics ``<metric>_<n>`` of a setting over n, the number of classes."""
     entries = [
         {**entry, "metric": metric, "setting": entry["metric"].removeprefix(f"{metric}_")}
         for entry in result["table"]
-        if entry["setting"] == "default" and entry["metric"].startswith(f"{metric}_")
+        if entry["setting"] == setting and entry["metric"].startswith(f"{metric}_")
     ]
     classes = {entry["setting"]: int(entry["setting"]) for entry in entries}
     return plot_scores_over_settings(
@@ -124,6 +131,7 @@ FIGURES: dict[str, tuple[str, Draw]] = {
     "barcode_recall_by_lag": ("barcode_recall", barcode_recall_by_lag),
     "drifting_control": ("drifting_control", drifting_control),
     "omniglot_curriculum": ("omniglot_curriculum", omniglot_curriculum),
+    "omniglot_after_glyphs": ("omniglot_curriculum", omniglot_after_glyphs),
     "omniglot_binding": ("omniglot_binding", omniglot_binding),
 }
 """The result that a figure shows, and how it is drawn, by the figure's name."""
