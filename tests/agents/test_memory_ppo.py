@@ -186,7 +186,7 @@ def test_a_two_armed_bandit_is_learned_in_seconds(memory):
         device="cpu",
         policy_kwargs={"memory": memory, "width": 24},
     )
-    agent.learn(32 * 40 * 40)
+    agent.learn(32 * 40 * 20)
     held_out = make_vector_env("driftwise/ShiftingBandit-v0", 400, **kwargs)
     regret = play_agent(agent, held_out, seed=10**9).regret.mean()
     assert regret < 0.11  # random: 0.167
