@@ -28,7 +28,7 @@ def test_cartpole_without_velocities(
         seed=1,
         policy_kwargs={"memory": memory},
     )
-    agent.learn(40_000)
+    agent.learn(60_000)
     episodes = agent.ep_info_buffer
     assert episodes is not None
     assert low < np.mean([episode["r"] for episode in episodes]) < high

@@ -46,11 +46,11 @@ def wait_for_lines(process, runs, lines):
     return False
 
 
-def test_killed_twice_and_resumed(tmp_path):
+def test_killed_three_times_and_resumed(tmp_path):
     arguments = ("sparse", "never")
     alone = start(tmp_path / "alone", *arguments)
     rng = random.Random(0)
-    kills = sorted(rng.sample(range(4, 38), 2))
+    kills = sorted(rng.sample(range(4, 38), 3))
     for lines in kills:
         process = start(tmp_path / "killed", *arguments)
         assert wait_for_lines(process, tmp_path / "killed", lines), "ended before it was killed"
