@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from .copied_state import copied
 
 WRONG = "checkpoint does not fit the optimiser:"
 
@@ -35,7 +36,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -
             raise ValueError(f"{WRONG} it has {index} parameters, got moments of {strange[0]!r}")
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{WRONG} {type(error).__name__}: {error}") from None
-    optimizer.load_state_dict(copy.deepcopy(dict(state)))
+    optimizer.load_state_dict(copied(dict(state)))
     # Files keep no memory order, and the fused step takes moments to have their parameter's.
     for parameter, moments in optimizer.state.items():
         for name, value in moments.items():

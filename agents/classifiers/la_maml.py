@@ -5,7 +5,6 @@ Letters used for shapes: n images of a batch, m classes, P parts that the batch 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from ...memory import Parameters, UpdateMask, check_finite, functional, inner_st
 from ...memory.contract import check_rates, check_sizes
 from ...memory.initial_masks import check_mask_kwargs
 from ..agent_files import load_weights
+from ..copied_state import copied
 from ..optimizer_state import load_optimizer
 from .learner import Images, Labels, as_images, as_labels
 from .learner_state import as_class_order, load_or_stay
@@ -254,7 +254,7 @@ class LaMAML:
             "replay": self.replay.state_dict(),
             "generator": self.generator.get_state(),
         }
-        return copy.deepcopy(state)
+        return copied(state)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :class:`Learner`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from ...memory import ParameterRule
 from ..agent_files import load_weights
+from ..copied_state import copied
 from ..optimizer_state import load_optimizer
 from .learner import Images, Labels, as_images, as_labels
 from .learner_state import as_class_order, load_or_stay
@@ -168,7 +168,7 @@ class OnlineClassifier:
             "optimizer": self.optimizer.state_dict(),
             "replay": None if self.replay is None else self.replay.state_dict(),
         }
-        return copy.deepcopy(state)
+        return copied(state)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :class:`Learner`.

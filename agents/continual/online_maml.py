@@ -5,7 +5,6 @@ Letters used for shapes: n images of a batch, m classes.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from ...memory import Parameters, UpdateMask, functional, inner_loop
 from ..agent_files import load_weights
 from ..classifiers.learner import Images, Labels, as_images, as_labels
 from ..classifiers.learner_state import load_or_stay
+from ..copied_state import copied
 from ..optimizer_state import load_optimizer
 from .online_methods import ONLINE_METHODS, OnlineConfig
 
@@ -314,7 +314,7 @@ class OnlineMAML:
                 *({name: p.detach() for name, p in part.items()} for part in parts),
                 tuple(origin.batch),
             ]
-        return copy.deepcopy(state)
+        return copied(state)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :class:`~driftwise.agents.classifiers.Learner`.
@@ -325,7 +325,7 @@ class OnlineMAML:
         load_or_stay(self._load, state, self.state_dict())
 
     def _load(self, state: dict[str, Any]) -> None:
-        state = copy.deepcopy(state)
+        state = copied(state)
         self.mask.load_state_dict(state["mask"])
         load_weights(self.net, state["network"])
         load_optimizer(self.optimizer, state["optimizer"])

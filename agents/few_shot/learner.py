@@ -5,7 +5,6 @@ Letters used for shapes: T episodes, N ways, K shots, Q queries of each way, C c
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +17,8 @@ from torch import Tensor
 from ...envs.image_streams import FewShotEpisode
 from ...memory import Parameters, UpdateMask, functional, inner_loop, repeat
 from ..agent_files import load_weights
+from ..copied_state import copied
+from ..optimizer_state import load_optimizer
 from .config import FewShotConfig
 from .conv4 import Conv4
 from .methods import METHODS
@@ -213,7 +214,7 @@ class FewShotLearner:
             "generator": self.generator.get_state(),
             "updates": self.updates,
         }
-        return copy.deepcopy(state)
+        return copied(state)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Become what :meth:`state_dict` was taken from, to the bit.
@@ -229,6 +230,6 @@ class FewShotLearner:
         self.mask.load_state_dict(state["mask"])
         load_weights(self.net, state["net"])
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(copy.deepcopy(state["optimizers"][name]))
+            load_optimizer(optimizer, state["optimizers"][name])
         self.generator.set_state(state["generator"])
         self.updates = state["updates"]

@@ -6,7 +6,6 @@ an observation, A actions, s the shape of a tensor.
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
@@ -15,6 +14,8 @@ from torch import Tensor, nn
 
 from ...memory import Parameters, UpdateMask, functional, inner_step, repeat
 from ..agent_files import load_weights
+from ..copied_state import copied
+from ..optimizer_state import load_optimizer
 from .config import METHODS, OnlineConfig
 from .network import (
     ActorCritic,
@@ -193,7 +194,7 @@ class OnlineLearner:
             "updates": self.updates,
             "num_timesteps": self.num_timesteps,
         }
-        return copy.deepcopy(state)
+        return copied(state)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Become what :meth:`state_dict` was taken from, to the bit.
@@ -207,7 +208,7 @@ class OnlineLearner:
             self.mask.load_state_dict(state["mask"])
         load_weights(self.net, state["net"])
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(copy.deepcopy(state["optimizers"][name]))
+            load_optimizer(optimizer, state["optimizers"][name])
         self.generator.set_state(state["generator"])
         self.updates, self.num_timesteps = state["updates"], state["num_timesteps"]
 

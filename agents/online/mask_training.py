@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,9 @@ from tqdm import tqdm
 
 from ...memory import Parameters, UpdateMask
 from ...tracking import RunFolder
+from ..copied_state import copied
 from ..memory_ppo import MemoryPPO
+from ..optimizer_state import load_optimizer
 from ..ppo_loss import ppo_loss
 from .finetuning import OnlineFinetuning, act_only
 from .training import world_seed
@@ -73,12 +74,12 @@ def train_update_mask(
         raise ValueError(f"mask must be of kind 'sparse', got {mask.kind!r}")
     mask.check_fits(dict(model.policy.named_parameters()))
     optimizer = torch.optim.Adam(mask.parameters(), mask_learning_rate)
-    begin = copy.deepcopy(_weights(model))
+    begin = copied(_weights(model))
     returns: list[float] = []
     saved = None if run is None else run.latest_checkpoint()
     if saved is not None:
         mask.load_state_dict(saved[1]["mask"])
-        optimizer.load_state_dict(saved[1]["optimizer"])
+        load_optimizer(optimizer, saved[1]["optimizer"])
         returns = saved[1]["returns"]
     for task in tqdm(range(len(returns), tasks), disable=not progress, unit="task"):
         _begin_task(model, begin, make_env(task), world_seed(seed, task))
@@ -186,7 +187,7 @@ def _weights(model: MemoryPPO) -> dict[str, Any]:
 def _restore(model: MemoryPPO, begin: dict[str, Any]) -> None:
     """Weights and optimiser as they were, and a memory that has seen nothing."""
     model.policy.load_state_dict(begin["policy"])
-    model.policy.optimizer.load_state_dict(copy.deepcopy(begin["optimizer"]))
+    model.policy.optimizer.load_state_dict(copied(begin["optimizer"]))
     model._memory_state, model._memory_starts, model._last_obs = None, None, None
 
 
