@@ -10,6 +10,7 @@ from driftwise.agents.allocator import keep_freed_memory
 from driftwise.agents.continual import ContinualConfig, run_continual
 
 RUNS = "runs/continual"
+VERSION = 1  # also in the names of runs, so that those of earlier code are not gone on with
 METRICS = (
     "online_accuracy",
     "online_accuracy_omniglot",
@@ -28,6 +29,7 @@ def played(config: ContinualConfig, seed: int, name: str) -> dict[str, Any]:
     torch.set_num_threads(1)
     keep_freed_memory()
     seeded = dataclasses.replace(config, seed=seed)
+    name = f"{name}-v{VERSION}"
     report = run_continual(seeded, runs=RUNS, name=name, progress=False, tensorboard=False)
     return {
         **{name: report[name] for name in METRICS if report.get(name) is not None},
@@ -38,4 +40,4 @@ def played(config: ContinualConfig, seed: int, name: str) -> dict[str, Any]:
 
 def cell_config(config: ContinualConfig, learner: Any) -> Mapping[str, Any]:
     """What decides the numbers of a cell: the run, and the learner's settings in full."""
-    return {"run": dataclasses.asdict(config), "learner": learner.kind, "version": 1}
+    return {"run": dataclasses.asdict(config), "learner": learner.kind, "version": VERSION}

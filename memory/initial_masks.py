@@ -11,7 +11,12 @@ from torch import Tensor, nn
 
 from .functional import Parameters, check_parameters
 
-MASK_SETTINGS = ("sparsity", "logit_scale", "noise_size")
+MASK_SETTINGS = {
+    "sparsity": ("sparse", "generated"),
+    "logit_scale": ("sparse", "generated"),
+    "noise_size": ("generated",),
+}
+"""Kinds of masks that have each of the settings which a learner leaves open."""
 
 
 def check_mask_kwargs(mask_kwargs: object) -> None:
@@ -25,9 +30,21 @@ def check_mask_kwargs(mask_kwargs: object) -> None:
             )
 
 
+def check_settings_of(kind: str, **settings: object) -> None:
+    """Raise a ``ValueError`` if a setting is given (not None) that masks of a kind do not have."""
+    for name, value in settings.items():
+        if value is not None and kind not in MASK_SETTINGS[name]:
+            raise ValueError(
+                f"{name} must be left open for masks of kind {kind!r}, which have none; it is of "
+                f"{' and '.join(MASK_SETTINGS[name])} masks"
+            )
+
+
 def chosen_parameters(module: nn.Module, tensors: Collection[str] | None) -> Parameters:
-    """The parameters that may change, by name."""
-    parameters = check_parameters(module)
+    """The parameters that may change, by name; tensors without entries are left out."""
+    parameters = {name: p for name, p in check_parameters(module).items() if p.numel()}
+    if not parameters:
+        raise ValueError("module must have parameters that are not empty, it has none")
     if tensors is None:
         return parameters
     for name in tensors:

@@ -14,10 +14,16 @@ from torch import Tensor, nn
 
 from .contract import check_rates, check_sizes
 from .functional import Parameters
-from .initial_masks import chosen_parameters, logit_bound, shares_by_name, shifted_logits
+from .initial_masks import (
+    check_settings_of,
+    chosen_parameters,
+    logit_bound,
+    shares_by_name,
+    shifted_logits,
+)
 from .parameter_rule import ParameterRule
 
-KINDS = ("sparse", "relu", "dense", "per_parameter", "generated")
+KINDS = ("sparse", "relu", "dense", "per_tensor", "per_parameter", "generated")
 STRAIGHT_THROUGH = 0.5
 """What the gradient of a step function is replaced by.
 
@@ -55,6 +61,7 @@ class UpdateMask(ParameterRule):
     ``relu``            ReLU(m), m begins at inner_lr; gradient of ReLU replaced by 1, so that what
                         has closed can open again (sparse-ReLU-MAML)
     ``dense``           one number for all, which begins at inner_lr (MAML, where it is not trained)
+    ``per_tensor``      one number for each tensor (C-MAML, Caccia et al. 2020, as released)
     ``per_parameter``   m itself, begins at inner_lr (Meta-SGD, Li et al. 2017)
     ``generated``       as ``sparse``, but the logits m of the convolutions' weights (of the
                         matrices, in a network without convolutions) are a linear map of noise that
@@ -73,21 +80,24 @@ class UpdateMask(ParameterRule):
         inner_lr: alpha, above 0.
         tensors: names of the parameters that may change, by default all. The others have no step
             size. (The head's are ANIL, all but the head's BOIL.)
-        sparsity: share of entries that are closed at first, from 0 to 1; of ``sparse`` and
-            ``generated`` masks. By name for each tensor, or one number for all, which each of them
-            then has, to the nearest entry: logits are drawn from U(-b, b) and shifted, tensor by
-            tensor, as b differs between them. (Of ``generated`` tensors, without the noise.)
-        logit_scale: b. By default as released, sqrt(6 / fan-in), and 0.5 for vectors. Logits of
-            Adam's rate r need up to b / r steps to open or close.
-        noise_size: entries of the noise of ``generated`` masks. The release has 1600 for networks
-            with 112,320 such weights.
+        sparsity: share of entries that are closed at first, from 0 to 1, by default 0.5; of
+            ``sparse`` and ``generated`` masks. By name for each tensor, or one number for all,
+            which each of them then has, to the nearest entry: logits are drawn from U(-b, b) and
+            shifted, tensor by tensor, as b differs between them. (Of ``generated`` tensors, without
+            the noise, which brings the share nearer to 0.5.)
+        logit_scale: b, of the same. By default as released, sqrt(6 / fan-in), and 0.5 for vectors.
+            Logits of Adam's rate r need up to b / r steps to open or close.
+        noise_size: entries of the noise of ``generated`` masks, by default 128. The release has
+            1600 for networks with 112,320 such weights.
 
     Attributes:
         shapes: shapes of the tensors that may change, by name.
+        fixed: numbers of entries of the module's other parameters, by name.
 
     Raises:
         TypeError: ``module`` is no module, or an argument is of another type.
-        ValueError: an argument is out of range, or names a tensor that is not there.
+        ValueError: an argument is out of range, is of masks of another kind, or names a tensor that
+            is not there.
     """
 
     def __init__(
@@ -97,24 +107,27 @@ class UpdateMask(ParameterRule):
         *,
         inner_lr: float = 0.1,
         tensors: Collection[str] | None = None,
-        sparsity: float | Mapping[str, float] = 0.5,
+        sparsity: float | Mapping[str, float] | None = None,
         logit_scale: float | None = None,
-        noise_size: int = 128,
+        noise_size: int | None = None,
     ) -> None:
         super().__init__()
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
         check_rates(inner_lr=inner_lr)
+        check_settings_of(kind, sparsity=sparsity, logit_scale=logit_scale, noise_size=noise_size)
         if logit_scale is not None:
             check_rates(logit_scale=logit_scale)
+        noise_size = 128 if noise_size is None else noise_size
         check_sizes(noise_size=noise_size)
         chosen = chosen_parameters(module, tensors)
-        shares = shares_by_name(sparsity, chosen)
+        shares = shares_by_name(0.5 if sparsity is None else sparsity, chosen)
         self.kind, self.inner_lr = kind, float(inner_lr)
         self.shapes = {name: tuple(p.shape) for name, p in chosen.items()}
+        self.fixed = {
+            name: p.numel() for name, p in module.named_parameters() if name not in chosen
+        }
         self.noise_size = noise_size if kind == "generated" else 0
-        # In the state, as those of two kinds have the same tensors.
-        self.register_buffer("kind_number", torch.tensor(KINDS.index(kind)))
 
         self.logits = nn.ParameterDict()  # of step functions
         self.rates = nn.ParameterDict()  # step sizes themselves
@@ -123,7 +136,9 @@ class UpdateMask(ParameterRule):
         if kind == "dense":
             self.rates["all"] = nn.Parameter(like.new_tensor(inner_lr))
         for name, p in chosen.items():
-            if kind in ("relu", "per_parameter"):
+            if kind == "per_tensor":
+                self.rates[_key(name)] = nn.Parameter(p.new_tensor(inner_lr))
+            elif kind in ("relu", "per_parameter"):
                 self.rates[_key(name)] = nn.Parameter(torch.full_like(p, inner_lr))
             elif kind in ("sparse", "generated"):
                 bound = logit_bound(p, logit_scale)
@@ -166,8 +181,8 @@ class UpdateMask(ParameterRule):
             )
         if self.kind == "dense":
             return {name: self.rates["all"].expand(s) for name, s in self.shapes.items()}
-        if self.kind == "per_parameter":
-            return {name: self.rates[_key(name)] for name in self.shapes}
+        if self.kind in ("per_tensor", "per_parameter"):
+            return {name: self.rates[_key(name)].expand(s) for name, s in self.shapes.items()}
         if self.kind == "relu":
             rates = {name: self.rates[_key(name)] for name in self.shapes}
             return {name: _straight_through(r.relu(), r) for name, r in rates.items()}
@@ -197,19 +212,24 @@ class UpdateMask(ParameterRule):
     def sparsity(self, noise: Tensor | None = None, *, depth: int | None = None) -> Sparsity:
         """The share of closed entries, by tensor, by layer and in all; 0 is a dense mask.
 
+        All parameters of the module are counted. Those without a step size are closed.
+
         Args:
             noise: as in :meth:`forward`; of several tasks, the mean over them is taken.
             depth: take modules of so many levels together, such as 1 for the blocks of a network;
                 by default, a layer is what has the tensors itself.
         """
         closed = {name: 1 - s.double().mean().item() for name, s in self.support(noise).items()}
-        counts = {name: math.prod(shape) for name, shape in self.shapes.items()}
+        closed |= dict.fromkeys(self.fixed, 1.0)
+        counts = {name: math.prod(shape) for name, shape in self.shapes.items()} | self.fixed
         layers: dict[str, list[str]] = {}
         for name in closed:
             layers.setdefault(".".join(name.split(".")[:-1][:depth]), []).append(name)
 
         def share(names: Collection[str]) -> float:
-            return sum(closed[n] * counts[n] for n in names) / sum(counts[n] for n in names)
+            # A layer of empty tensors alone has nothing that could change.
+            entries = sum(counts[n] for n in names)
+            return sum(closed[n] * counts[n] for n in names) / entries if entries else 1.0
 
         return Sparsity(closed, {k: share(v) for k, v in layers.items()}, share(list(closed)))
 
@@ -233,12 +253,7 @@ class UpdateMask(ParameterRule):
         self.check_fits(parameters)
         if missing := parameters.keys() - before.keys():
             raise ValueError(f"before must have a copy of {min(missing)!r}, which is missing")
-        support = self.support(noise)
-        for name, p in parameters.items():
-            # Nothing of a tensor without a step size may change.
-            p.copy_(
-                torch.where(support[name], p, before[name]) if name in support else before[name]
-            )
+        _put_back(parameters, before, self.support(noise))
 
     def attach(
         self, optimizer: torch.optim.Optimizer, module: nn.Module, noise: Tensor | None = None
@@ -246,9 +261,9 @@ class UpdateMask(ParameterRule):
         """Let every step of an optimiser change only what the mask lets change.
 
         All else stays the same to the bit, whatever momentum, weight decay or adaptive moments
-        want; those themselves are left alone. The mask may be learned meanwhile: each step takes it
-        as it then is. Costs a copy of the parameters, and one more pass over them a
-        step.
+        want; those themselves are left alone. The mask may be learned meanwhile, by the same
+        optimiser even: each step takes it as it was before. Costs a copy of the parameters, and one
+        more pass over them a step.
 
         Args:
             optimizer: any torch optimiser over parameters of ``module``, perhaps with others.
@@ -268,12 +283,15 @@ class UpdateMask(ParameterRule):
             raise ValueError("optimizer must be over parameters of module, but has none of them")
         drawn = self.draw_noise() if noise is None else noise
         before: dict[str, Tensor] = {}
+        support: dict[str, Tensor] = {}
 
         def save(*_: Any) -> None:
             before.update({name: p.detach().clone() for name, p in module.named_parameters()})
+            support.update(self.support(drawn))  # the optimiser may have the mask, too
 
+        @torch.no_grad()
         def restore(*_: Any) -> None:
-            self.write(module, before, drawn)
+            _put_back(dict(module.named_parameters()), before, support)
 
         pre = optimizer.register_step_pre_hook(save)
         return Handle(pre, optimizer.register_step_post_hook(restore))
@@ -299,13 +317,7 @@ class UpdateMask(ParameterRule):
                 names the first tensor that differs. This mask stays as it is.
         """
         own = self.state_dict()
-        # Masks saved earlier have no number.
-        state_dict = {"kind_number": own["kind_number"], **state_dict}
-        if state_dict["kind_number"] != own["kind_number"]:
-            other = KINDS[int(state_dict["kind_number"])]
-            raise ValueError(
-                f"state_dict must be of a mask of the same kind, {self.kind!r}, got {other!r}"
-            )
+        self._check_kind(state_dict.get("_extra_state"))
         for key in [*own, *(key for key in state_dict if key not in own)]:
             here = "missing" if key not in own else tuple(own[key].shape)
             there = "missing" if key not in state_dict else tuple(state_dict[key].shape)
@@ -315,6 +327,26 @@ class UpdateMask(ParameterRule):
                     f"{_name(key)!r} is {there} there, {here} here"
                 )
         return super().load_state_dict(state_dict, strict, assign)
+
+    def get_extra_state(self) -> Tensor:
+        """The number of the kind, as those of two kinds have the same tensors, and inner_lr."""
+        return torch.tensor([KINDS.index(self.kind), self.inner_lr], dtype=torch.float64)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take over inner_lr; called by torch, also for a mask inside another module.
+
+        Raises:
+            ValueError: the state is of another kind of mask.
+        """
+        self._check_kind(state)
+        self.inner_lr = float(state[1])
+
+    def _check_kind(self, extra: Any) -> None:
+        if isinstance(extra, Tensor) and len(extra) and extra[0] != KINDS.index(self.kind):
+            raise ValueError(
+                f"state_dict must be of a mask of the same kind, {self.kind!r}, "
+                f"got {KINDS[int(extra[0])]!r}"
+            )
 
     def extra_repr(self) -> str:
         """The arguments, for ``print``."""
@@ -338,11 +370,20 @@ def _straight_through(value: Tensor, instead: Tensor) -> Tensor:
     return value.detach() + (instead - instead.detach())
 
 
+def _put_back(
+    parameters: Parameters, before: Mapping[str, Tensor], support: Mapping[str, Tensor]
+) -> None:
+    """Undo what was done to entries outside the support; a tensor without one has none."""
+    for name, p in parameters.items():
+        p.copy_(torch.where(support[name], p, before[name]) if name in support else before[name])
+
+
 def _key(name: str) -> str:
-    """The name of a tensor as torch allows it for a parameter."""
-    return name.replace(".", "/")
+    """The name of a tensor as torch allows it for a parameter, ``keys`` and ``values`` included."""
+    key = name.replace(".", "/")
+    return f"/{key}" if hasattr(nn.ParameterDict, key) else key
 
 
 def _name(key: str) -> str:
     """The name of a tensor from its key in a state: ``logits.body/0/weight``."""
-    return key.rpartition(".")[2].replace("/", ".")
+    return key.rpartition(".")[2].removeprefix("/").replace("/", ".")

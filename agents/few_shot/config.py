@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ...envs import MNIST, FashionMNIST, FewShotEpisodes, Glyphs, ImageFolder, ImageSet, Omniglot
 from ...envs.arguments import check_count, check_flag
+from ...envs.images.image_folder import LAYOUT
 from ...memory.contract import check_rates, check_sizes
 from ...memory.initial_masks import check_mask_kwargs
 from .methods import METHODS
@@ -30,8 +31,8 @@ class FewShotConfig:
     method: str = "sparse_maml"
     """maml, anil, boil, meta_sgd, sparse_maml, sparse_relu_maml or sparse_maml_plus."""
     images: str = "omniglot"
-    """omniglot (needs its data, DRIFTWISE_DATA), glyphs (made up), or a folder with train/<class>/
-    and test/<class>/, as of mini-ImageNet."""
+    """omniglot (needs its data, DRIFTWISE_DATA), glyphs (made up), or a folder with train/<class>/,
+    test/<class>/ and perhaps val/<class>/, as of mini-ImageNet."""
     image_size: int = 84
     """Pixels of a side for the images of a folder: 84 of mini-ImageNet, 32 of CIFAR-FS."""
     rotations: bool = False
@@ -49,7 +50,9 @@ class FewShotConfig:
     inner_lr: float = 0.1
     """Step size of the inner loop; of meta_sgd and sparse_relu_maml, the initial one."""
     inner_steps: int = 5
-    """Steps of the inner loop, in training and in tests."""
+    """Steps of the inner loop."""
+    test_inner_steps: int | None = None
+    """The same in evaluations and tests; by default as many."""
     first_order: bool = True
     """Take the inner gradients for constants."""
     batch_norm: Literal["transductive", "support"] = "transductive"
@@ -68,13 +71,19 @@ class FewShotConfig:
     updates: int = 2_000
     """Steps of the optimisers. May be another when a run goes on."""
 
+    validation_classes: int = 64
+    """The last of the classes to train on that are kept to validate by. A folder with val/ has its
+    own."""
     evaluate_every: int = 200
-    """Updates between evaluations on a few episodes of held-out classes."""
+    """Updates between evaluations on these classes."""
     evaluate_episodes: int = 50
-    """Episodes of these."""
+    """Episodes of each."""
+    keep: Literal["last", "best"] = "last"
+    """The learner that is tested and saved in the end: the last, or the one that was best at an
+    evaluation."""
     test_on: tuple[str, ...] = ()
-    """Other images to test on at the end, named as above, or mnist, fashion_mnist. May be others
-    when a run goes on."""
+    """Other images to test on at the end: named as above (a folder needs its test/ only), or mnist,
+    fashion_mnist. May be others when a run goes on."""
     test_episodes: int = 600
     """Episodes of each test at the end. May be another when a run goes on."""
 
@@ -96,6 +105,7 @@ class FewShotConfig:
             *("image_size", "num_ways", "num_shots", "num_queries", "width", "inner_steps"),
             *("tasks_per_update", "updates", "evaluate_every", "evaluate_episodes"),
             *("test_episodes", "checkpoint_every"),
+            *(("test_inner_steps",) if self.test_inner_steps is not None else ()),
         )
         check_sizes(**{name: getattr(self, name) for name in sizes})
         rates = ("inner_lr", "learning_rate", "mask_learning_rate")
@@ -111,6 +121,7 @@ class FewShotConfig:
         for name, known in (
             ("batch_norm", ("transductive", "support")),
             ("optimizer", ("adam", "sgd")),
+            ("keep", ("last", "best")),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(
@@ -118,6 +129,7 @@ class FewShotConfig:
                 )
         if self.num_ways < 2:
             raise ValueError(f"num_ways must be at least 2, got {self.num_ways}")
+        check_count("validation_classes", self.validation_classes, least=self.num_ways)
 
     @property
     def task(self) -> str:
@@ -126,38 +138,67 @@ class FewShotConfig:
         name = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
         return f"{name}-{self.num_ways}way-{self.num_shots}shot"
 
-    def make_images(self, name: str) -> ImageSet:
-        """A set of images by its name, or from a folder.
+    def training_images(self) -> tuple[ImageSet, ImageSet]:
+        """The classes to train on, and those to validate by.
 
         Raises:
             FileNotFoundError: the images are not there; the message says how to get them.
-            ValueError: there is nothing of this name, or a class of a folder has too few images.
+            ValueError: there is nothing of this name, it has too few classes, or a class of a
+                folder too few images.
+        """
+        if self.images not in IMAGES:
+            images = self._folder(self.images, "train")
+            if (Path(self.images) / "val").is_dir():
+                return images, self._folder(self.images, "val")
+        else:
+            images = IMAGES[self.images]()
+            if not images.background.any():
+                raise ValueError(
+                    f"images must have classes to train on, {images.name} is to test on"
+                )
+            images = images.split("background")
+        left = images.num_classes - self.validation_classes
+        if left < self.num_ways:
+            raise ValueError(
+                f"validation_classes must leave {self.num_ways} of the {images.num_classes} classes"
+                f" to train on, got {self.validation_classes}"
+            )
+        order = range(images.num_classes)
+        return images.select(order[:left]), images.select(order[left:])
+
+    def test_images(self, name: str) -> ImageSet:
+        """The classes to test on of a set of images, by its name, or of a folder.
+
+        Raises:
+            FileNotFoundError, ValueError: as in :meth:`training_images`.
         """
         if name in IMAGES:
-            return IMAGES[name]()
+            return IMAGES[name]().split("evaluation")
+        return self._folder(name, "test")
+
+    def _folder(self, name: str, split: str) -> ImageSet:
         if not Path(name).is_dir():
             raise ValueError(
-                f"images must be one of {', '.join(IMAGES)}, or a folder, got {name!r}"
+                f"images must be one of {', '.join(IMAGES)}, or a folder, got {name!r}. {LAYOUT}"
             )
-        return ImageFolder(name, self.image_size, least=self.num_shots + self.num_queries)
+        least = self.num_shots + self.num_queries
+        return ImageFolder(name, split, self.image_size, least=least)
 
     def training_stream(self, images: ImageSet) -> FewShotEpisodes:
-        """Endless episodes of the classes to train on.
+        """Endless episodes of classes to train on.
 
         Raises:
             ValueError: there are too few classes, or images of a class.
         """
-        if not images.background.any():
-            raise ValueError(f"images must have classes to train on, {images.name} is to test on")
-        return self._episodes(images.split("background"), self.seed, rotations=self.rotations)
+        return self._episodes(images, self.seed, rotations=self.rotations)
 
     def test_stream(self, images: ImageSet) -> FewShotEpisodes:
-        """Endless episodes of the held-out classes, always the same.
+        """Endless episodes of classes to validate by or to test on, always the same.
 
         Raises:
             ValueError: as in :meth:`training_stream`.
         """
-        return self._episodes(images.split("evaluation"), TEST_SEED + self.seed)
+        return self._episodes(images, TEST_SEED + self.seed)
 
     def _episodes(self, images: ImageSet, seed: int, **options: Any) -> FewShotEpisodes:
         return FewShotEpisodes(

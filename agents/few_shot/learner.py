@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...envs.image_streams import FewShotEpisode
-from ...memory import Parameters, UpdateMask, functional, inner_loop, repeat
+from ...memory import Parameters, UpdateMask, check_finite, functional, inner_loop, repeat
 from ..agent_files import load_weights
 from ..copied_state import copied
 from ..optimizer_state import load_optimizer
@@ -126,21 +126,35 @@ class FewShotLearner:
             losses.backward()
             loss += losses.item()
             accuracy += (logits.argmax(2) == labels).float().mean().item() * len(part)
-        if not np.isfinite(loss):
-            raise FloatingPointError(
-                f"update {self.updates + 1}: the loss became {loss}: a smaller learning_rate or "
-                "inner_lr may help"
-            )
+        self._check_update(loss)
         for optimizer in self.optimizers.values():
             optimizer.step()
         self.updates += 1
         return {"loss": loss / len(episodes), "accuracy": accuracy / len(episodes)}
+
+    def _check_update(self, loss: float) -> None:
+        """Raise a ``FloatingPointError`` unless the loss and its gradients are finite.
+
+        By second order, gradients can overflow where the loss does not.
+        """
+        when = f"update {self.updates + 1}"
+        if not np.isfinite(loss):
+            raise FloatingPointError(
+                f"{when}: the loss became {loss}: a smaller learning_rate or inner_lr may help"
+            )
+        parameters = {**dict(self.net.named_parameters()), **dict(self.mask.named_parameters())}
+        gradients = {
+            f"gradient of {n}": p.grad for n, p in parameters.items() if p.grad is not None
+        }
+        check_finite(gradients, f"in {when}")
 
     @torch.no_grad()
     def evaluate(
         self, episodes: Iterable[FewShotEpisode], generator: torch.Generator | None = None
     ) -> NDArray[np.float64]:
         """The accuracy on the queries of each episode, after adaptation; changes nothing.
+
+        Takes ``test_inner_steps``. An episode in which the inner loop diverges has NaN.
 
         Args:
             episodes: as many as wanted.
@@ -150,12 +164,26 @@ class FewShotLearner:
         generator = generator or torch.Generator().manual_seed(0)
         found = []
         for episode in episodes:
-            logits, labels = self._predict([episode], self._noise(1, generator))
-            found.append((logits.argmax(2) == labels).double().mean().item())
+            noise = self._noise(1, generator)
+            try:
+                logits, labels = self._predict([episode], noise, self.config.test_inner_steps)
+            except FloatingPointError:
+                found.append(np.nan)
+            else:
+                found.append((logits.argmax(2) == labels).double().mean().item())
         return np.array(found)
 
-    def adapt(self, images: Tensor, labels: Tensor, noise: Tensor | None = None) -> Parameters:
-        """The weights after the inner loop on a support set, or on T of them if ``vmapped``."""
+    def adapt(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        noise: Tensor | None = None,
+        steps: int | None = None,
+    ) -> Parameters:
+        """The weights after the inner loop on a support set, or on T of them if ``vmapped``.
+
+        Takes ``inner_steps`` of the configuration unless ``steps`` is given.
+        """
         theta = dict(self.net.named_parameters())
         return inner_loop(
             lambda p, x, y: F.cross_entropy(self._forward(p, x), y),
@@ -163,7 +191,7 @@ class FewShotLearner:
             self.mask(noise),
             images,
             labels,
-            steps=self.config.inner_steps,
+            steps=self.config.inner_steps if steps is None else steps,
             first_order=self.config.first_order,
             vmapped=self.vmapped,
         )
@@ -173,17 +201,17 @@ class FewShotLearner:
         return [episodes] if self.vmapped else [[episode] for episode in episodes]
 
     def _predict(
-        self, episodes: Sequence[FewShotEpisode], noise: Tensor | None
+        self, episodes: Sequence[FewShotEpisode], noise: Tensor | None, steps: int | None = None
     ) -> tuple[Tensor, Tensor]:
         """Logits (T, N * Q, N) and labels (T, N * Q) of the queries after adaptation."""
         batch = Episode(*map(torch.stack, zip(*map(self._tensors, episodes), strict=True)))
         by_support = self.config.batch_norm == "support"
         if not self.vmapped:
             one = Episode(*(part[0] for part in batch))
-            fast = self.adapt(one.images, one.labels, None if noise is None else noise[0])
+            fast = self.adapt(one.images, one.labels, None if noise is None else noise[0], steps)
             reference = one.images if by_support else None
             return self._forward(fast, one.query_images, reference)[None], batch.query_labels
-        fast = self.adapt(batch.images, batch.labels, noise)
+        fast = self.adapt(batch.images, batch.labels, noise, steps)
         forward = torch.func.vmap(self._forward)
         inputs = (batch.query_images, batch.images) if by_support else (batch.query_images,)
         return forward(fast, *inputs), batch.query_labels

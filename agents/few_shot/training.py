@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ...envs import FewShotEpisodes
@@ -49,10 +48,10 @@ def train_few_shot(
 
     Returns:
         What is also in the folder's ``report.json``: ``folder``, ``config``, ``updates``,
-        ``history`` (of each evaluation the update, the accuracy and the sparsity of each layer),
-        ``tests`` (of each set of images the mean accuracy, its 95 % interval over the episodes, and
-        their number) and ``sparsity`` (by layer and in all). The learner lies in the folder as
-        ``learner/``.
+        ``history`` (of each evaluation the update, the accuracy on the classes to validate by and
+        the sparsity of each layer), ``kept`` (the update of the learner that was tested), ``tests``
+        (see :func:`measure`, for each set of images) and ``sparsity`` (by layer and in all). The
+        learner that was tested lies in the folder as ``learner/``.
 
     Raises:
         FileNotFoundError: the images are not there; the message says how to get them.
@@ -60,10 +59,12 @@ def train_few_shot(
         FloatingPointError: the learner has diverged; names the step and the tensor.
     """
     config.check()
-    images = config.make_images(config.images)
-    stream = config.training_stream(images)
-    tests = {config.images: config.test_stream(images)}
-    tests |= {name: config.test_stream(config.make_images(name)) for name in config.test_on}
+    train, validation = config.training_images()
+    stream, held_out = config.training_stream(train), config.test_stream(validation)
+    tests = {
+        name: config.test_stream(config.test_images(name))
+        for name in (config.images, *config.test_on)
+    }
     learner = FewShotLearner(config, *_shape(stream))
     for other, test in tests.items():
         if _shape(test) != _shape(stream):
@@ -78,24 +79,29 @@ def train_few_shot(
         config.seed,
         config,
         resume=resume,
-        ignore=("device", "updates", "test_on", "test_episodes"),
+        ignore=("device", "updates", "test_on", "test_episodes", "checkpoint_every"),
         tensorboard=tensorboard,
     )
     with run:
         history: list[dict[str, Any]] = []
+        best: dict[str, Any] = {}
         recent = Recent()
         saved = run.latest_checkpoint()
         if saved is not None:
             learner.load_state_dict(saved[1]["learner"])
             stream.load_state_dict(saved[1]["stream"])
             recent.load_state_dict(saved[1]["recent"])
-            history = saved[1]["history"]
-        _train(config, run, learner, stream, tests[config.images], recent, history, progress)
+            history, best = saved[1]["history"], saved[1]["best"]
+        _train(config, run, learner, stream, held_out, recent, history, best, progress)
+        updates = learner.updates
+        if config.keep == "best":
+            learner.load_state_dict(best["learner"])
         save_few_shot_learner(run.path / "learner", learner)
         report = {
             "config": dataclasses.asdict(config),
-            "updates": learner.updates,
+            "updates": updates,
             "history": history,
+            "kept": learner.updates,
             "tests": {
                 other: measure(learner, test, config.test_episodes) for other, test in tests.items()
             },
@@ -121,6 +127,7 @@ def _train(
     held_out: FewShotEpisodes,
     recent: Recent,
     history: list[dict[str, Any]],
+    best: dict[str, Any],
     progress: bool,
 ) -> None:
     """The loop, from where learner and stream are to the end."""
@@ -141,12 +148,14 @@ def _train(
                 logged |= recent.take()
                 bar.set_postfix_str(f"accuracy {logged['accuracy']:.3f}")
             if update % config.evaluate_every == 0 or last:
-                accuracy = evaluate(learner, held_out, config.evaluate_episodes).mean().item()
+                accuracy = measure(learner, held_out, config.evaluate_episodes)["accuracy"]
                 shares = sparsity_by_layer(learner)
                 history.append({"update": update, "accuracy": accuracy, "sparsity": shares})
-                logged["held_out/accuracy"] = accuracy
+                if config.keep == "best" and accuracy > best.get("accuracy", -1.0):
+                    best.update(accuracy=accuracy, learner=learner.state_dict())
+                logged["validation/accuracy"] = accuracy
                 logged |= {f"sparsity/{layer}": share for layer, share in shares.items()}
-                bar.set_description(f"held out {accuracy:.3f}")
+                bar.set_description(f"validation {accuracy:.3f}")
             if logged:
                 run.log(update, logged)
             if update % config.checkpoint_every == 0 or last:
@@ -155,36 +164,41 @@ def _train(
                     "stream": stream.state_dict(),
                     "recent": recent.state_dict(),
                     "history": history,
+                    "best": best,
                 }
                 run.checkpoint(update, state)
             bar.update()
 
 
-def evaluate(
-    learner: FewShotLearner, stream: FewShotEpisodes, episodes: int
-) -> NDArray[np.float64]:
-    """The accuracy on each of the next episodes of a stream, which is then put back."""
-    begin = stream.state_dict()
-    accuracies = learner.evaluate(itertools.islice(stream, episodes))
-    stream.load_state_dict(begin)
-    return accuracies
-
-
 def measure(learner: FewShotLearner, stream: FewShotEpisodes, episodes: int) -> dict[str, Any]:
-    """The same as ``accuracy``, ``low``, ``high`` and ``n``.
+    """The accuracy on the next episodes of a stream, which is then put back.
 
-    ``low`` and ``high`` are the 95 % interval of the mean over episodes; it says nothing of how
-    much learners of other seeds would differ.
+    Returns:
+        ``accuracy``, the mean; ``low`` and ``high``, its 95 % interval over the episodes, which
+        says nothing of how much learners of other seeds would differ; ``n``, the number of
+        episodes, and ``diverged``, that of those in which the inner loop did: they count as
+        guessed.
     """
-    interval = bootstrap_interval(evaluate(learner, stream, episodes), num_resamples=2_000)
-    return {"accuracy": interval.value, "low": interval.low, "high": interval.high, "n": interval.n}
+    begin = stream.state_dict()
+    found = learner.evaluate(itertools.islice(stream, episodes))
+    stream.load_state_dict(begin)
+    guessed = np.where(np.isnan(found), 1 / learner.config.num_ways, found)
+    interval = bootstrap_interval(guessed, num_resamples=2_000)
+    diverged = int(np.isnan(found).sum())
+    return {
+        "accuracy": interval.value,
+        "low": interval.low,
+        "high": interval.high,
+        "n": interval.n,
+        "diverged": diverged,
+    }
 
 
 def sparsity_by_layer(learner: FewShotLearner) -> dict[str, float]:
-    """The share of weights that the mask closes: in each block, in the head, and ``total``.
+    """The share of weights that stay as they are: in each block, in the head, and ``total``.
 
-    What the method never changes (the body, of ANIL) is not counted. Of a mask that is generated
-    for every task, the mean over 20 of them.
+    What the method never changes (the body, of ANIL) is counted. Of a mask that is generated for
+    every task, the mean over 20 of them.
     """
     noise = learner.mask.draw_noise(20, generator=torch.Generator().manual_seed(0))
     report = learner.mask.sparsity(noise, depth=1)

@@ -7,7 +7,6 @@ from typing import Any
 
 from ...envs.arguments import check_count, check_flag, check_nonnegative, check_probability
 from ...memory.contract import check_rates, check_sizes
-from ...memory.initial_masks import check_mask_kwargs
 from ..few_shot.methods import Method
 from ..worlds import MAX_ENVS, MAX_SEEDS
 
@@ -72,8 +71,10 @@ class OnlineConfig:
     """Rewards are multiplied by this before anything is learned from them."""
     max_grad_norm: float = 0.5
     """Largest norm of the gradient of the weights."""
-    mask_kwargs: dict[str, Any] = field(default_factory=dict)
-    """More settings of the UpdateMask: sparsity (0.5 at first), logit_scale."""
+    sparsity: float = 0.5
+    """Share of the weights that the mask of sparse closes at first."""
+    logit_scale: float | None = None
+    """Bound of the logits of sparse at first; by default that of the UpdateMask."""
     updates: int = 500
     """Steps of the optimisers. May be another when a run goes on."""
 
@@ -100,7 +101,9 @@ class OnlineConfig:
         for name in ("gamma", "inner_gamma"):
             check_probability(name, getattr(self, name))
         check_flag("first_order", self.first_order)
-        check_mask_kwargs(self.mask_kwargs)
+        check_probability("sparsity", self.sparsity)
+        if self.logit_scale is not None:
+            check_rates(logit_scale=self.logit_scale)
         check_count("seed", self.seed, least=0)
         if self.num_envs > MAX_ENVS:
             raise ValueError(f"num_envs must be at most {MAX_ENVS:,}, got {self.num_envs}")

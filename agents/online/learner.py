@@ -77,12 +77,14 @@ class OnlineLearner:
             torch.manual_seed(config.seed)
             self.net = ActorCritic(size, int(action_space.n), config.width).to(config.device)
             if self.method is not None:
+                sparse = self.method.kind == "sparse"
                 self.mask = UpdateMask(
                     self.net,
                     self.method.kind,
                     inner_lr=config.inner_lr,
                     tensors=self.method.tensors(self.net),
-                    **config.mask_kwargs,
+                    sparsity=config.sparsity if sparse else None,
+                    logit_scale=config.logit_scale if sparse else None,
                 ).requires_grad_(self.method.learned)
         self.optimizers = {"net": torch.optim.Adam(self.net.parameters(), config.learning_rate)}
         if self.method is not None and self.method.learned:

@@ -26,7 +26,7 @@ def two_arms() -> OnlineConfig:
         # By first order, what was learned before a change weighs more than how fast it is
         # unlearned, and the mask closes.
         first_order=False,
-        mask_kwargs={"sparsity": 0.1},
+        sparsity=0.1,
         mask_learning_rate=2e-3,  # with ten times as much, noise opens and closes it
         learning_rate=1e-3,
         num_envs=128,

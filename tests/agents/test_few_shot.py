@@ -37,6 +37,7 @@ SMALL: dict[str, Any] = {
     "inner_steps": 2,
     "tasks_per_update": 2,
     "updates": 6,
+    "validation_classes": 6,
     "evaluate_every": 3,
     "evaluate_episodes": 3,
     "test_episodes": 4,
@@ -67,7 +68,7 @@ def play(runs: Path, config: FewShotConfig, **options: Any) -> dict[str, Any]:
 
 
 def episodes(images: ImageSet, config: FewShotConfig, count: int) -> list[Any]:
-    stream = config.training_stream(images)
+    stream = config.training_stream(images.split("background"))
     return [stream.next_batch() for _ in range(count)]
 
 
@@ -212,10 +213,15 @@ def test_a_run(tmp_path: Path, glyphs: ImageSet) -> None:
     assert read_metrics(folder / "metrics.jsonl")[-1]["step"] == 6
 
     # The same written out.
-    learner, stream = FewShotLearner(config), config.training_stream(glyphs)
-    for _ in range(6):
+    train, validation = config.training_images()
+    learner, stream = FewShotLearner(config), config.training_stream(train)
+    for update in range(1, 7):
         learner.update([stream.next_batch() for _ in range(2)])
-    held_out = config.test_stream(glyphs)
+        if update % 3 == 0:
+            held_out = config.test_stream(validation)
+            found = learner.evaluate([held_out.next_batch() for _ in range(3)]).mean()
+            assert report["history"][update // 3 - 1]["accuracy"] == pytest.approx(found)
+    held_out = config.test_stream(glyphs.split("evaluation"))
     accuracies = learner.evaluate([held_out.next_batch() for _ in range(4)])
     test = report["tests"]["glyphs"]
     assert test["accuracy"] == pytest.approx(accuracies.mean()) and test["n"] == 4
@@ -262,10 +268,11 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
 def test_it_learns(glyphs: ImageSet) -> None:
     """Twice as good as chance, 0.2, after some updates, by episodes of other classes."""
     config = small(num_ways=5, width=8, num_queries=5, method="sparse_maml", learning_rate=5e-3)
-    learner, stream = FewShotLearner(config), config.training_stream(glyphs)
+    stream = config.training_stream(glyphs.split("background"))
+    learner = FewShotLearner(config)
     for _ in range(40):
         learner.update([stream.next_batch() for _ in range(2)])
-    held_out = config.test_stream(glyphs)
+    held_out = config.test_stream(glyphs.split("evaluation"))
     assert learner.evaluate([held_out.next_batch() for _ in range(40)]).mean() > 0.4
 
 
@@ -307,7 +314,15 @@ def test_a_nan_stops_training_with_its_place(glyphs: ImageSet) -> None:
         ({"inner_lr": 0.0}, ValueError, r"inner_lr must be above 0, got 0\.0"),
         ({"learning_rate": float("nan")}, ValueError, "learning_rate must be above 0, got nan"),
         ({"num_queries": 20}, ValueError, r"at most 20, all drawings of a class, got 1 \+ 20"),
-        ({"num_ways": 60}, ValueError, "num_ways must be at most"),
+        ({"num_ways": 60}, ValueError, "validation_classes must be at least 60"),
+        ({"validation_classes": 60}, ValueError, "validation_classes must leave 3 of the"),
+        ({"test_inner_steps": 0}, ValueError, "test_inner_steps must be at least 1, got 0"),
+        ({"keep": "first"}, ValueError, "keep must be one of last, best, got 'first'"),
+        (
+            {"method": "maml", "mask_kwargs": {"sparsity": 0.9}},
+            ValueError,
+            "sparsity must be left open for masks of kind 'dense'",
+        ),
         ({"num_ways": 1}, ValueError, "num_ways must be at least 2, got 1"),
         ({"inner_steps": 0}, ValueError, "inner_steps must be at least 1, got 0"),
         ({"width": 2.5}, TypeError, r"width must be an integer, got 2\.5"),
@@ -351,30 +366,121 @@ def test_colour_images_are_normalised() -> None:
     assert x[1, 2, 3, 4].item() == pytest.approx((images[1, 3, 4, 2] - 0.406) / 0.225, rel=1e-5)
 
 
-def test_a_folder_with_a_small_class(tmp_path: Path) -> None:
+def write_folder(root: Path, *splits: str) -> None:
+    """Three classes in each split; the first has four images, the others five."""
     from PIL import Image
 
-    for split in ("train", "test"):
+    for number, split in enumerate(splits):
         for k in range(3):
-            (tmp_path / "own" / split / f"c{k}").mkdir(parents=True)
+            (root / split / f"c{k}").mkdir(parents=True)
             for i in range(4 + (k > 0)):
-                pixels = np.full((32, 32, 3), 40 * k + i, np.uint8)
-                Image.fromarray(pixels).save(tmp_path / "own" / split / f"c{k}" / f"{i}.png")
-    config = small(images=str(tmp_path / "own"), image_size=32)
+                pixels = np.full((32, 32, 3), 100 * number + 20 * k + i, np.uint8)
+                Image.fromarray(pixels).save(root / split / f"c{k}" / f"{i}.png")
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    """With classes to validate by of its own, and tested on one that has nothing to train on."""
+    write_folder(tmp_path / "own", "train", "val", "test")
+    write_folder(tmp_path / "birds", "test")
+    config = small(images=str(tmp_path / "own"), image_size=32, test_on=(str(tmp_path / "birds"),))
     with pytest.raises(ValueError, match=r"class .*train/c0 has 4 images, but at least 5 are"):
         play(tmp_path / "runs", config)
-    report = play(tmp_path / "runs", replace(config, num_queries=3, updates=1))
+    config = replace(config, num_queries=3, updates=1)
+    train, validation = config.training_images()
+    assert train.class_names == ("train/c0", "train/c1", "train/c2")
+    assert validation.class_names == ("val/c0", "val/c1", "val/c2")
+    report = play(tmp_path / "runs", config)
     assert Path(report["folder"]).parent.name == "own-3way-1shot"
+    assert set(report["tests"]) == {str(tmp_path / "own"), str(tmp_path / "birds")}
+    with pytest.raises(FileNotFoundError, match=r"no folder .*birds/train\. A folder must have"):
+        play(tmp_path / "runs", replace(config, images=str(tmp_path / "birds")))
+
+
+def test_classes_to_validate_by(glyphs: ImageSet) -> None:
+    """The last of those to train on, by default where there is no val folder."""
+    background = glyphs.split("background")
+    train, validation = small().training_images()
+    assert train.class_names + validation.class_names == background.class_names
+    assert validation.num_classes == 6
+    count = background.num_classes
+    with pytest.raises(ValueError, match=f"must leave 3 of the {count} classes to train on, got"):
+        small(validation_classes=count - 2).training_images()
+
+
+def test_the_best_learner_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, glyphs: ImageSet
+) -> None:
+    """Over a run that goes on, too; its training goes on from the last one."""
+    from driftwise.agents.few_shot import training
+
+    found = iter([0.5, 0.7, 0.6, 0.2, 0.9, 0.3])
+    measured = training.measure
+
+    def measure(learner: FewShotLearner, stream: FewShotEpisodes, count: int) -> dict[str, Any]:
+        if count == 3:
+            return {"accuracy": next(found)}
+        return measured(learner, stream, count)
+
+    monkeypatch.setattr(training, "measure", measure)
+    config = small(keep="best", evaluate_every=2)
+    report = play(tmp_path, config)
+    assert [entry["accuracy"] for entry in report["history"]] == [0.5, 0.7, 0.6]
+    assert report["updates"] == 6 and report["kept"] == 4
+    kept = load_few_shot_learner(Path(report["folder"]) / "learner")
+    stream, learner = config.training_stream(config.training_images()[0]), FewShotLearner(config)
+    for update in range(1, 13):
+        learner.update([stream.next_batch() for _ in range(2)])
+        if update in (4, 10):
+            if update == 10:
+                report = play(tmp_path, replace(config, updates=12))
+                assert report["updates"] == 12 and report["kept"] == 10
+                kept = load_few_shot_learner(Path(report["folder"]) / "learner")
+            for name, weights in learner.net.state_dict().items():
+                assert torch.equal(kept.net.state_dict()[name], weights)
+
+
+def test_more_steps_in_tests(glyphs: ImageSet) -> None:
+    batch = episodes(glyphs, small(), 3)
+    two, five = (FewShotLearner(small(test_inner_steps=steps)) for steps in (None, 5))
+    other = FewShotLearner(small(inner_steps=5))
+    assert two.update(batch) == five.update(batch)
+    for name, weights in five.net.state_dict().items():
+        assert torch.equal(weights, two.net.state_dict()[name])
+    other.load_state_dict(five.state_dict())
+    assert np.array_equal(five.evaluate(batch), other.evaluate(batch))
+
+
+def test_an_episode_that_diverges_counts_as_guessed(glyphs: ImageSet) -> None:
+    from driftwise.agents.few_shot.training import measure
+
+    learner = FewShotLearner(small(inner_lr=1e38))
+    assert np.isnan(learner.evaluate(episodes(glyphs, small(), 2))).all()
+    found = measure(learner, small().test_stream(glyphs), 5)
+    assert found["accuracy"] == pytest.approx(1 / 3) and found["diverged"] == found["n"] == 5
+
+
+def test_gradients_that_overflow_change_nothing(glyphs: ImageSet) -> None:
+    """By second order they do where the loss does not."""
+    config = small(method="maml", first_order=False, inner_lr=300.0, inner_steps=5, width=8)
+    learner = FewShotLearner(config)
+    before = learner.state_dict()
+    with pytest.raises(
+        FloatingPointError, match=r"'gradient of block1\.conv\.weight' became \w+ in update 1"
+    ):
+        learner.update(episodes(glyphs, config, 4))
+    for name, weights in learner.net.state_dict().items():
+        assert torch.equal(weights, before["net"][name])
+    assert learner.updates == 0
 
 
 def test_episodes_are_those_of_the_stream(glyphs: ImageSet) -> None:
-    config = small(seed=3)
-    ours = config.training_stream(glyphs).next_batch()
+    config, background = small(seed=3), glyphs.split("background")
+    ours = config.training_stream(background).next_batch()
     theirs = FewShotEpisodes(
-        glyphs.split("background"), seed=3, num_ways=3, num_shots=1, num_queries=4
+        background, seed=3, num_ways=3, num_shots=1, num_queries=4
     ).next_batch()
     assert np.array_equal(ours.images, theirs.images)
-    held_out = config.test_stream(glyphs).next_batch()
+    held_out = config.test_stream(background).next_batch()
     assert not np.array_equal(held_out.images, theirs.images)
 
 

@@ -30,7 +30,7 @@ class Small(nn.Module):
 def make(kind, seed=0, **options):
     torch.manual_seed(seed)
     net = Small().double()
-    mask = UpdateMask(net, kind, inner_lr=0.3, noise_size=5, **options)
+    mask = UpdateMask(net, kind, inner_lr=0.3, **options)
     forward = functional(net)
 
     def loss(parameters, x, y):

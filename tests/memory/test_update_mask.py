@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from driftwise.memory import ParameterRule, UpdateMask
+from driftwise.memory.update_mask import KINDS
 
-KINDS = ("sparse", "relu", "dense", "per_parameter", "generated")
 OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, 0.1),
     "nesterov": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, weight_decay=0.1, nesterov=True),
@@ -27,7 +27,7 @@ def network(width=6):
 def make(kind="sparse", seed=0, **options):
     torch.manual_seed(seed)
     net = network()
-    return net, UpdateMask(net, kind, noise_size=4, **options)
+    return net, UpdateMask(net, kind, noise_size=4 if kind == "generated" else None, **options)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -123,7 +123,7 @@ def test_generated_masks_differ_between_tasks_and_not_within():
 def test_beside_an_optimiser_only_the_support_changes(kind, optimizer):
     net, mask = make(kind)
     names = [n for n, _ in net.named_parameters() if n != "3.weight"]
-    mask = UpdateMask(net, kind, tensors=names, noise_size=4)
+    mask = UpdateMask(net, kind, tensors=names)
     with torch.no_grad():
         for rates in mask.rates.values():
             rates.copy_(torch.randn_like(rates))
@@ -183,8 +183,8 @@ def test_states_of_other_masks():
     with pytest.raises(ValueError, match="same kind, 'relu', got 'per_parameter'"):
         state = UpdateMask(network(6), "per_parameter").state_dict()  # tensors of the same shapes
         UpdateMask(network(6), "relu").load_state_dict(state)
-    earlier = {k: v for k, v in kept.items() if k != "kind_number"}
-    UpdateMask(network(6)).load_state_dict(earlier)
+    with pytest.raises(ValueError, match="'_extra_state' is missing there"):
+        mask.load_state_dict({k: v for k, v in kept.items() if k != "_extra_state"})
     assert all(torch.equal(v, kept[k]) for k, v in mask.state_dict().items())
     with pytest.raises(ValueError, match=r"module must have '0.weight' of shape \(6, 2, 3, 3\)"):
         mask.attach(torch.optim.SGD(network(7).parameters()), network(7))
@@ -196,8 +196,74 @@ def test_states_of_other_masks():
         mask.apply(network(6)[:3], {})
 
 
+def test_a_mask_inside_another_module():
+    whole, other = (nn.ModuleDict({"mask": UpdateMask(network(), inner_lr=r)}) for r in (0.5, 0.1))
+    other.load_state_dict(whole.state_dict())
+    sizes = other["mask"]()
+    assert all(torch.equal(sizes[n], size) for n, size in whole["mask"]().items())
+    assert other["mask"].inner_lr == 0.5
+    relu, rates = (
+        nn.ModuleDict({"mask": UpdateMask(network(), k)}) for k in ("relu", "per_parameter")
+    )
+    with pytest.raises(ValueError, match="same kind, 'relu', got 'per_parameter'"):
+        relu.load_state_dict(rates.state_dict())
+
+
+class Named(nn.Module):
+    """Names that dictionaries have, too, a name with a dot below it, and a tensor of nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.keys = nn.Parameter(torch.ones(3))
+        self.values = nn.Parameter(torch.ones(2))
+        self.type = nn.Linear(2, 2)
+        self.nothing = nn.Parameter(torch.ones(0, 2))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_of_any_kind(kind):
+    mask = UpdateMask(Named(), kind)
+    names = {"keys", "values", "type.weight", "type.bias"}
+    assert set(mask()) == set(mask.shapes) == names
+    UpdateMask(Named(), kind).load_state_dict(mask.state_dict())
+    assert 0 <= mask.sparsity().total <= 1
+
+
+def test_such_names_in_messages():
+    less = Named()
+    del less.keys
+    with pytest.raises(ValueError, match=r"'keys' is \(3,\) there, missing here"):
+        UpdateMask(less).load_state_dict(UpdateMask(Named()).state_dict())
+
+
+def test_all_parameters_are_counted():
+    net = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))  # 16 and 10
+    found = UpdateMask(net, "dense", tensors=["1.weight", "1.bias"]).sparsity()
+    assert found.layers == {"0": 1.0, "1": 0.0}
+    assert found.total == pytest.approx(16 / 26)
+    assert found.tensors["0.weight"] == 1.0
+
+
+def test_a_step_takes_the_mask_as_it_was_before():
+    """Also where the same optimiser learns the mask."""
+    net, mask = make()
+    optimizer = torch.optim.SGD([*net.parameters(), *mask.parameters()], 1e3)
+    mask.attach(optimizer, net)
+    before = {n: p.detach().clone() for n, p in net.named_parameters()}
+    support = mask.support()
+    for p in (*net.parameters(), *mask.parameters()):
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+    assert not any(where.any() for where in mask.support().values())
+    for n, p in net.named_parameters():
+        assert torch.equal(p.detach() != before[n], support[n])
+
+
 BAD = [
-    ({"kind": "elephant"}, "kind must be one of sparse, relu, dense, per_parameter, generated"),
+    (
+        {"kind": "elephant"},
+        "kind must be one of sparse, relu, dense, per_tensor, per_parameter, generated",
+    ),
     ({"inner_lr": -0.1}, r"inner_lr must be above 0, got -0\.1"),
     ({"inner_lr": float("nan")}, "inner_lr must be above 0"),
     ({"sparsity": 1.5}, r"sparsity must be from 0 to 1, got 1\.5 for '0.weight'"),
@@ -207,6 +273,9 @@ BAD = [
     ({"logit_scale": 0.0}, "logit_scale must be above 0"),
     ({"logit_scale": float("inf")}, "logit_scale must be above 0"),
     ({"kind": "generated", "noise_size": 0}, "noise_size must be at least 1, got 0"),
+    ({"kind": "relu", "sparsity": 0.9}, "sparsity must be left open for masks of kind 'relu'"),
+    ({"kind": "dense", "logit_scale": 0.1}, "logit_scale must be left open .* 'dense'"),
+    ({"noise_size": 8}, "noise_size must be left open .* 'sparse', .* it is of generated masks"),
 ]
 
 
@@ -216,8 +285,10 @@ def test_bad_arguments(options, message):
         UpdateMask(network(), **options)
 
 
-@pytest.mark.parametrize("value", [True, "0.1", None])
-@pytest.mark.parametrize("name", ["inner_lr", "sparsity"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("inner_lr", True), ("inner_lr", "0.1"), ("inner_lr", None), ("sparsity", True)],
+)
 def test_arguments_of_another_type(name, value):
     with pytest.raises(TypeError, match=f"{name} must be a number, got {value!r}"):
         UpdateMask(network(), **{name: value})
