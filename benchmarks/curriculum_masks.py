@@ -20,7 +20,14 @@ STREAMS = {
     "incremental": StreamConfig(stream="incremental", max_classes=NUM_CLASSES, steps_per_task=100),
 }
 PLAIN = ("softmax", "replay")
-MASKED = ("la_maml", "sparse_la_maml", "sparse_la_maml_inner", "sparse_relu_la_maml")
+MASKED = (
+    "c_maml",
+    "sync",
+    "la_maml",
+    "sparse_la_maml",
+    "sparse_la_maml_inner",
+    "sparse_relu_la_maml",
+)
 METRICS = ("retained_accuracy", "backward_transfer", "forgetting")
 
 

@@ -4,8 +4,8 @@
 
 Every cell is a process with one thread that makes meta-updates for about ten seconds; a seed is a
 repeat, and the rows of one seed run directly after one another. All contestants do the same work on
-the same network and images of the same size, with the same allocator. learn2learn 0.2 does not build any
-more and is not among them.
+the same network and images of the same size, with the same allocator. learn2learn 0.2 does not
+build any more and is not among them.
 
 ``default`` and ``second_order`` are updates of MAML: four 5-way 1-shot episodes of 28 x 28 pixels,
 Conv4 of 32 channels, 5 inner steps, 15 queries a class, Adam. ``la_maml`` are updates of La-MAML's

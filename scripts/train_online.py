@@ -8,7 +8,7 @@ from typing import Any
 import tyro
 
 from driftwise.agents.online import RECIPES, OnlineConfig
-from driftwise.scripts.command_line import Resume, parse_with_recipe, resume_mode
+from driftwise.scripts.command_line import Resume, parse_with_recipe, refuse, resume_mode
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,15 @@ class Arguments:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command with these arguments."""
-    given, _ = parse_with_recipe(
-        Arguments, arguments, "driftwise train-online", RECIPES, "two-arms"
-    )
+    prog = "driftwise train-online"
+    given, recipe = parse_with_recipe(Arguments, arguments, prog, RECIPES, "two-arms")
+    own = RECIPES[recipe]()
+    if own.hidden and given.config.env != own.env and given.config.hidden == own.hidden:
+        refuse(
+            prog,
+            f"--hidden must be given with another --env: the entries {own.hidden} that the recipe "
+            f"{recipe} hides are those of {own.env} (--hidden without numbers hides none)",
+        )
 
     from driftwise.agents.online import train_online
 

@@ -5,10 +5,12 @@ from .conv_net import ConvNet
 from .fast_weight_readout import FastWeightReadout
 from .la_maml import LA_MAML_METHODS, LaMAML, LaMAMLMethod
 from .la_maml_configs import (
+    CMAMLConfig,
     LaMAMLConfig,
     SparseInnerLaMAMLConfig,
     SparseLaMAMLConfig,
     SparseReLULaMAMLConfig,
+    SyncConfig,
 )
 from .learner import Images, Labels, Learner
 from .learner_configs import (
@@ -35,6 +37,7 @@ from .streaming import run_stream
 __all__ = [
     "LA_MAML_METHODS",
     "LEARNERS",
+    "CMAMLConfig",
     "ClassMeanConfig",
     "ConvNet",
     "CosineConfig",
@@ -61,6 +64,7 @@ __all__ = [
     "SparseReLULaMAMLConfig",
     "StreamConfig",
     "StreamRecord",
+    "SyncConfig",
     "check_learner",
     "load_learner",
     "make_learner",

@@ -40,6 +40,17 @@ class LaMAMLMethod(NamedTuple):
     learned: bool = True
     outer: bool = True
 
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The arguments of :class:`LaMAML` that such a learner reads."""
+        return (
+            *("memory", "glances", "max_grad_norm"),
+            *(("inner_lr", "parts") if self.kind is not None else ()),
+            *(() if self.outer else ("learning_rate",)),
+            *(("mask_learning_rate", "mask_optimizer") if self.learned else ()),
+            *(("mask_kwargs",) if self.kind == "sparse" else ()),
+        )
+
 
 LA_MAML_METHODS = {
     # Experience replay (Riemer et al. 2019, algorithm 4).

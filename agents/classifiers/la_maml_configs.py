@@ -67,6 +67,20 @@ class LaMAMLConfig(LearnerConfig):
 
 
 @dataclass(frozen=True)
+class CMAMLConfig(LaMAMLConfig):
+    """The same without learned step sizes."""
+
+    method: ClassVar[str] = "c_maml"
+
+
+@dataclass(frozen=True)
+class SyncConfig(LaMAMLConfig):
+    """Learned step sizes for the inner loop alone."""
+
+    method: ClassVar[str] = "sync"
+
+
+@dataclass(frozen=True)
 class SparseLaMAMLConfig(LaMAMLConfig):
     """A learned mask in place of the step sizes, over both loops."""
 

@@ -14,10 +14,12 @@ from ...envs.arguments import check_count
 from ...memory.devices import find_device
 from ...tracking import CheckpointError, load_checkpoint, save_checkpoint
 from .la_maml_configs import (
+    CMAMLConfig,
     LaMAMLConfig,
     SparseInnerLaMAMLConfig,
     SparseLaMAMLConfig,
     SparseReLULaMAMLConfig,
+    SyncConfig,
 )
 from .learner import Learner
 from .learner_configs import (
@@ -44,6 +46,8 @@ LEARNERS: dict[str, type[LearnerConfig]] = {
     "nearest_class_mean": ClassMeanConfig,
     "replay": ReplayConfig,
     "fast_weights": FastWeightsConfig,
+    "c_maml": CMAMLConfig,
+    "sync": SyncConfig,
     "la_maml": LaMAMLConfig,
     "sparse_la_maml": SparseLaMAMLConfig,
     "sparse_la_maml_inner": SparseInnerLaMAMLConfig,

@@ -26,7 +26,7 @@ from ..classifiers import LA_MAML_METHODS, LEARNERS, LaMAML, StreamConfig
 from ..few_shot import Conv4
 from .mlp import MLP
 from .online_maml import OnlineMAML
-from .online_methods import ONLINE_METHODS, OnlineConfig
+from .online_methods import ONLINE_METHODS, OnlineConfig, online_settings
 from .settings import LA_MAML, osaka_settings
 
 CURRICULUM = "omniglot-curriculum"
@@ -37,6 +37,15 @@ TASKS = {
     "permutations": ("permutations", 20, 1_000),
     "many-permutations": ("permutations", 100, 200),
 }
+READ_BY = {
+    **dict.fromkeys(
+        ("stay_probability", "raw_pixels", "num_ways", "num_shots", "pieces"), ("osaka",)
+    ),
+    **dict.fromkeys(("num_tasks", "samples_per_task", "test_samples"), tuple(TASKS)),
+    "max_classes": (CURRICULUM,),
+    "steps": ("osaka", CURRICULUM),
+}
+"""The streams that read a field; the others are read by all."""
 GLYPHS: dict[str, Callable[[], ImageSet]] = {
     "omniglot": lambda: Glyphs(300),
     "mnist": lambda: Glyphs(10, 60, seed=1),
@@ -112,6 +121,13 @@ class ContinualConfig:
                 f"learner must be one of {', '.join(self.learners)} on the stream {self.stream}, "
                 f"got {self.learner!r}"
             )
+        for entry in dataclasses.fields(self):
+            read_by = READ_BY.get(entry.name, STREAMS)
+            if self.stream not in read_by and getattr(self, entry.name) != entry.default:
+                raise ValueError(
+                    f"{entry.name} must be left as it is on the stream {self.stream}, which does "
+                    f"not read it; it is of {', '.join(read_by)}"
+                )
         if not isinstance(self.learner_kwargs, Mapping):
             raise TypeError(f"learner_kwargs must be settings by name, got {self.learner_kwargs!r}")
         check_probability("stay_probability", self.stay_probability)
@@ -196,11 +212,12 @@ class ContinualConfig:
             ValueError: it has no such setting, or one is out of range.
         """
         settings = osaka_settings(self.learner, self.stay_probability) | self.learner_kwargs
-        own = [entry.name for entry in dataclasses.fields(OnlineConfig)]
-        _check_known(self.learner, settings, own)
+        _check_known(self.learner, settings, online_settings(self.learner))
         config = OnlineConfig(**settings)
         config.check()
-        fast_layout = torch.device(self.device).type == "cpu"
+        # Second derivatives are slower in this layout.
+        first_order = config.first_order or not ONLINE_METHODS[self.learner].meta
+        fast_layout = torch.device(self.device).type == "cpu" and first_order
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             net = Conv4(self.num_ways, config.width, channels_last=fast_layout).to(self.device)
@@ -215,8 +232,7 @@ class ContinualConfig:
         """
         settings = LA_MAML[self.stream][self.learner] | self.learner_kwargs
         hidden_size = settings.get("hidden_size", 100)
-        own = ("inner_lr", "learning_rate", "mask_learning_rate", "mask_optimizer", "mask_kwargs",
-               "memory", "glances", "parts", "max_grad_norm", "hidden_size")  # fmt: skip
+        own = ("hidden_size", *LA_MAML_METHODS[self.learner].settings)
         _check_known(self.learner, settings, own)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from ...envs.arguments import check_count, check_flag
+from ...envs.arguments import check_count, check_flag, check_probability
 from ...memory.contract import check_rates, check_sizes
 
 
@@ -34,7 +34,7 @@ ONLINE_METHODS = {
     "sparse_maml": OnlineMethod("sparse", meta=False),
     "sparse_relu_maml": OnlineMethod("relu", meta=False),
     # Caccia et al. 2020.
-    "c_maml": OnlineMethod("per_parameter", meta=True),
+    "c_maml": OnlineMethod("per_tensor", meta=True),
     # Von Oswald, Zhao et al. 2021.
     "sparse_c_maml": OnlineMethod("sparse", meta=True),
     "sparse_relu_c_maml": OnlineMethod("relu", meta=True),
@@ -82,7 +82,24 @@ class OnlineConfig:
             value = getattr(self, name)
             if value is not None or name in ("learning_rate", "inner_lr"):
                 check_rates(**{name: value})
+        check_probability("sparsity", self.sparsity)
+        if self.logit_scale is not None:
+            check_rates(logit_scale=self.logit_scale)
         check_flag("first_order", self.first_order)
         check_flag("prolonged", self.prolonged)
         if self.prolonged and self.boundary is None:
             raise ValueError("boundary must be given with prolonged=True, which needs it")
+
+
+def online_settings(learner: str) -> tuple[str, ...]:
+    """The fields of :class:`OnlineConfig` that a learner reads."""
+    method = ONLINE_METHODS[learner]
+    adapting = ("inner_lr", "inner_steps", "first_order", "pretrain_updates", "pretrain_tasks")
+    meta = ("modulation", "boundary", "prolonged")
+    unread = {
+        *(() if method.kind is not None else (*adapting, *meta)),
+        *(() if method.meta else meta),
+        *(() if method.learned else ("mask_learning_rate",)),
+        *(() if method.kind == "sparse" else ("sparsity", "logit_scale")),
+    }
+    return tuple(entry.name for entry in fields(OnlineConfig) if entry.name not in unread)

@@ -97,7 +97,6 @@ SPARSE_RELU_RELEASE: dict[float, dict[str, Any]] = {
         "inner_lr": 0.005,
         "inner_steps": 16,
         "first_order": True,
-        "modulation": 1.0,
         "boundary": 2.0,
         "prolonged": True,
     },
@@ -106,12 +105,36 @@ SPARSE_RELU_RELEASE: dict[float, dict[str, Any]] = {
         "inner_lr": 0.1,
         "inner_steps": 8,
         "first_order": True,
-        "modulation": 0.5,
         "boundary": 1.5,
         "prolonged": True,
     },
 }
-"""What the OSAKA release lists as the final runs of its sparse C-MAML, all with ReLU."""
+"""The final runs of a sparse C-MAML, all with ReLU, in the OSAKA release (branch ``sparse_maml``).
+
+Its configuration file overrides what is listed there for the update modulation: there is none. Its
+step sizes are one number for each tensor; ours, as in the paper, one for each weight.
+"""
+
+PROLONGED_RELEASE: dict[float, dict[str, Any]] = {
+    0.98: {
+        "learning_rate": 5e-3,
+        "inner_lr": 0.01,
+        "inner_steps": 16,
+        "first_order": True,
+        "boundary": 3.0,
+        "prolonged": True,
+    },
+    0.90: {
+        "learning_rate": 1e-3,
+        "inner_lr": 5e-4,
+        "inner_steps": 16,
+        "first_order": True,
+        "modulation": 1.0,
+        "boundary": 1.5,
+        "prolonged": True,
+    },
+}
+"""C-MAML with prolonged adaptation and update modulation, without pre-training, as released."""
 
 
 def osaka_settings(learner: str, stay_probability: float) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from ...envs.image_streams import OsakaTask
 from ..classifiers.stream_record import answers
 from .config import ContinualConfig
 
+QUERIES = 15
+"""Images of each class that tasks of the OSAKA stream are tested on."""
+
 
 class TaskWorld:
     """A stream of moved pixels, its learner, and what it is tested on."""
@@ -47,6 +50,12 @@ class OsakaWorld:
 
     def __init__(self, config: ContinualConfig) -> None:
         self.stream = config.make_osaka()
+        drawings = min(images.num_drawings for images in self.stream.image_sets)
+        if config.num_shots + QUERIES > drawings:
+            raise ValueError(
+                f"num_shots must be at most {drawings - QUERIES}, as tasks are tested on {QUERIES} "
+                f"of the {drawings} images that each class has at least, got {config.num_shots}"
+            )
         self.learner = config.make_online()
         self.pretrain_updates = self.learner.config.pretrain_updates
         self.pretraining = config.make_pretraining(self.stream)
@@ -76,7 +85,7 @@ class OsakaWorld:
 
     def test(self, task: int) -> float:
         """The accuracy on a task after one batch of it, from which the learner then recovers."""
-        episode = self.stream.episode(self.probes[task], seed=task)
+        episode = self.stream.episode(self.probes[task], seed=task, num_queries=QUERIES)
         before = self.learner.state_dict()
         self.learner.update(episode.images[:, None], episode.labels)
         right = answers(self.learner, episode.query_images) == episode.query_labels

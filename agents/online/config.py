@@ -105,7 +105,10 @@ class OnlineConfig:
         if self.logit_scale is not None:
             check_rates(logit_scale=self.logit_scale)
         check_count("seed", self.seed, least=0)
-        if self.num_envs > MAX_ENVS:
-            raise ValueError(f"num_envs must be at most {MAX_ENVS:,}, got {self.num_envs}")
+        if not 2 <= self.num_envs <= MAX_ENVS:
+            raise ValueError(
+                f"num_envs must be from 2 (each return is compared with those of the others) to "
+                f"{MAX_ENVS:,}, got {self.num_envs}"
+            )
         if self.seed >= MAX_SEEDS:
             raise ValueError(f"seed must be from 0 to {MAX_SEEDS - 1:,}, got {self.seed}")

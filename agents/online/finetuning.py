@@ -41,7 +41,8 @@ class OnlineFinetuning:
     within one call of :meth:`learn` and from one call to the next. Step sizes are constant, since
     schedules that fell to zero in training would teach nothing.
 
-    ``driftwise.agents.training_state`` saves all of it.
+    ``driftwise.agents.training_state`` saves all of it. The model keeps the step size and the
+    weight of the entropy bonus that it is given here.
 
     Args:
         model: an agent with an environment, as ``load_agent(folder, env, n_steps=64)`` loads it.
@@ -81,6 +82,11 @@ class OnlineFinetuning:
         if method == "last_layer":
             mask = last_layer_mask(model.policy)
         if mask is not None:
+            if method == "masked" and mask.kind not in ("sparse", "generated"):
+                raise ValueError(
+                    "mask must be of kind 'sparse', as the optimiser has step sizes of its own, "
+                    f"got {mask.kind!r}"
+                )
             mask.check_fits(dict(model.policy.named_parameters()))
         self.model, self.method, self.mask = model, method, mask
         model.lr_schedule = FloatSchedule(learning_rate)

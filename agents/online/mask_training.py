@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ...memory import Parameters, UpdateMask
+from ...memory.contract import check_sizes
 from ...tracking import RunFolder
 from ..copied_state import copied
 from ..memory_ppo import MemoryPPO
@@ -18,6 +19,9 @@ from ..optimizer_state import load_optimizer
 from ..ppo_loss import ppo_loss
 from .finetuning import OnlineFinetuning, act_only
 from .training import world_seed
+
+KEPT = ("lr_schedule", "ent_coef", "num_timesteps", "_n_updates", "_current_progress_remaining")
+"""Attributes of a model that fine-tuning changes, beside its weights and its memory."""
 
 
 def train_update_mask(
@@ -49,8 +53,8 @@ def train_update_mask(
 
     Args:
         model: a trained agent; its settings (``n_steps``, ``n_epochs``, ...) are those of
-            fine-tuning. Weights, optimiser and memory are afterwards those from before; its
-            environment is that of the last task.
+            fine-tuning. Weights, optimiser and settings are afterwards those from before, its
+            memory has seen nothing, and its environment is that of the last task.
         mask: of kind ``"sparse"``, made for ``model.policy``; changed in place.
         make_env: called with the number of a task, makes its environments, as many as the model has
             (``model.n_envs``) and all of one world, which has just changed.
@@ -70,36 +74,41 @@ def train_update_mask(
     Raises:
         ValueError: ``mask`` is of another kind, or does not fit.
     """
+    check_sizes(tasks=tasks, rollouts=rollouts)
     if mask.kind != "sparse":
         raise ValueError(f"mask must be of kind 'sparse', got {mask.kind!r}")
     mask.check_fits(dict(model.policy.named_parameters()))
     optimizer = torch.optim.Adam(mask.parameters(), mask_learning_rate)
     begin = copied(_weights(model))
+    settings = {name: getattr(model, name) for name in KEPT}
     returns: list[float] = []
     saved = None if run is None else run.latest_checkpoint()
     if saved is not None:
         mask.load_state_dict(saved[1]["mask"])
         load_optimizer(optimizer, saved[1]["optimizer"])
         returns = saved[1]["returns"]
-    for task in tqdm(range(len(returns), tasks), disable=not progress, unit="task"):
-        _begin_task(model, begin, make_env(task), world_seed(seed, task))
-        finetuning = OnlineFinetuning(
-            model, "masked", mask=mask, learning_rate=learning_rate, ent_coef=ent_coef
-        )
-        steps = model.n_steps * model.n_envs
-        with WantedSteps(model.policy.optimizer, model.policy) as wanted:
-            finetuning.learn(rollouts * steps)
-        ended = [episode.episode_return for episode in finetuning.episodes]
-        act_only(model, steps)
-        optimizer.zero_grad()
-        mask_loss(mask, wanted.total, rollout_gradient(model)).backward()
-        optimizer.step()
-        returns.append(sum(ended) / len(ended) if ended else float("nan"))
-        if run is not None:
-            run.log(task + 1, {"return": returns[-1], "sparsity": mask.sparsity().total})
-            state = {"mask": dict(mask.state_dict()), "optimizer": optimizer.state_dict()}
-            run.checkpoint(task + 1, {**state, "returns": returns})
-    _restore(model, begin)
+    try:
+        for task in tqdm(range(len(returns), tasks), disable=not progress, unit="task"):
+            _begin_task(model, begin, make_env(task), world_seed(seed, task))
+            finetuning = OnlineFinetuning(
+                model, "masked", mask=mask, learning_rate=learning_rate, ent_coef=ent_coef
+            )
+            steps = model.n_steps * model.n_envs
+            with WantedSteps(model.policy.optimizer, model.policy) as wanted:
+                finetuning.learn(rollouts * steps)
+            ended = [episode.episode_return for episode in finetuning.episodes]
+            act_only(model, steps)
+            optimizer.zero_grad()
+            mask_loss(mask, wanted.total, rollout_gradient(model)).backward()
+            optimizer.step()
+            returns.append(sum(ended) / len(ended) if ended else float("nan"))
+            if run is not None:
+                run.log(task + 1, {"return": returns[-1], "sparsity": mask.sparsity().total})
+                state = {"mask": dict(mask.state_dict()), "optimizer": optimizer.state_dict()}
+                run.checkpoint(task + 1, {**state, "returns": returns})
+    finally:
+        _restore(model, begin)
+        vars(model).update(settings)
     return returns
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
@@ -68,6 +69,7 @@ def train_online(
         FloatingPointError: the learner has diverged; names the update and the tensor.
     """
     config.check()
+    _check_adapts(config)
     env = make_vector_env(config.env, config.num_envs, **config.env_kwargs)
     learner = OnlineLearner(config, env.single_observation_space, env.single_action_space)
     run = RunFolder.open(
@@ -111,6 +113,17 @@ def train_online(
         }
         run.report(report)
         return {"folder": str(run.path), **report}
+
+
+def _check_adapts(config: OnlineConfig) -> None:
+    """Raise a ``ValueError`` if episodes are over before the first inner step."""
+    registered = gym.spec(config.env).max_episode_steps
+    horizon = config.env_kwargs.get("max_episode_steps", registered)
+    if config.method != "frozen" and horizon is not None and config.adapt_every >= horizon:
+        raise ValueError(
+            f"adapt_every must be below {horizon}, the steps of an episode, "
+            f"got {config.adapt_every}: there would be no step of adaptation"
+        )
 
 
 def world_seed(seed: int, update: int) -> int:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from driftwise.agents.classifiers import (
+    LA_MAML_METHODS,
     LEARNERS,
     ConvNet,
     check_learner,
@@ -61,8 +62,7 @@ def test_keeps_the_contract(name):
 
 
 # The others are slow, and learn in test_la_maml.py.
-@pytest.mark.parametrize("name", [name for name in LEARNERS if not name.endswith("la_maml")
-                                  and name != "sparse_la_maml_inner"])  # fmt: skip
+@pytest.mark.parametrize("name", [name for name in LEARNERS if name not in LA_MAML_METHODS])
 def test_learns_new_classes_without_losing_the_old(name):
     draw, random = glyphs(16)
     learner = make_learner(name, 16, **SMALL)

@@ -234,7 +234,36 @@ def test_the_curriculum_tells_what_is_kept_of_each_block(tmp_path: Path) -> None
         (OSAKA, {"stay_probability": 2.0}, r"stay_probability must be a probability in \[0, 1\]"),
         (OSAKA, {"num_ways": 11}, "num_ways must be at most 10"),
         (OSAKA, {"pieces": 25}, "pieces must be at most steps=24, got 25"),
-        (OSAKA, {"learner": "online_adam"}, "pretrain_updates must be 0 for a learner that does"),
+        (
+            OSAKA,
+            {"learner": "online_adam", "learner_kwargs": {"inner_lr": 1}},
+            "learner 'online_adam' has no setting 'inner_lr'; it has width, learning_rate",
+        ),
+        (
+            OSAKA,
+            {"learner": "c_maml", "learner_kwargs": {"sparsity": 0.5}},
+            "learner 'c_maml' has no setting 'sparsity'",
+        ),
+        (
+            OSAKA,
+            {"learner": "maml", "learner_kwargs": {"modulation": 1}},
+            "learner 'maml' has no setting 'modulation'",
+        ),
+        (OSAKA, {"num_shots": 6}, "num_shots must be at most 5, as tasks are tested on 15 of the"),
+        (
+            TASKS,
+            {"learner": "er", "learner_kwargs": {"inner_lr": 1}},
+            "learner 'er' has no setting 'inner_lr'",
+        ),
+        (
+            TASKS,
+            {"learner": "la_maml", "learner_kwargs": {"learning_rate": 1}},
+            "learner 'la_maml' has no setting 'learning_rate'",
+        ),
+        (TASKS, {"num_shots": 3}, "num_shots must be left as it is .* rotations.*; it is of osaka"),
+        (TASKS, {"steps": 3}, "steps must be left as .*; it is of osaka, omniglot-curriculum"),
+        (OSAKA, {"num_tasks": 3}, "num_tasks must be left as it is on the stream osaka"),
+        (OSAKA, {"max_classes": 60}, "max_classes must be left as it is on the stream osaka"),
     ],
 )
 def test_bad_input_is_found_before_anything_is_written(

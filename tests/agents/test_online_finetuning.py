@@ -8,7 +8,12 @@ import torch
 from driftwise.agents import make_vector_env, training_state
 from driftwise.agents.online import FINETUNING, OnlineFinetuning, train_update_mask
 from driftwise.agents.online.finetuning import act_only
-from driftwise.agents.online.mask_training import WantedSteps, mask_loss, rollout_gradient
+from driftwise.agents.online.mask_training import (
+    KEPT,
+    WantedSteps,
+    mask_loss,
+    rollout_gradient,
+)
 from driftwise.memory import UpdateMask
 from driftwise.memory.state import flatten_state
 from driftwise.tracking import RunFolder
@@ -175,9 +180,10 @@ def test_training_a_mask(agent, tmp_path):
         return mask, returns
 
     model = agent()
-    before = weights(model)
+    before, settings = weights(model), {name: getattr(model, name) for name in KEPT}
     mask, returns = train(model, 3, "alone")
     assert all(torch.equal(p, before[n]) for n, p in weights(model).items())
+    assert {name: getattr(model, name) for name in KEPT} == settings
     torch.manual_seed(1)
     first = UpdateMask(model.policy).state_dict()
     assert any(not torch.equal(p, first[n]) for n, p in mask.state_dict().items())
@@ -201,6 +207,11 @@ def test_bad_input(agent):
         OnlineFinetuning(model, learning_rate=0.0)
     with pytest.raises(ValueError, match="module must have"):
         OnlineFinetuning(agent(width=9), "masked", mask=mask)
+    for kind in ("dense", "relu", "per_parameter"):
+        with pytest.raises(ValueError, match=f"mask must be of kind 'sparse', .* got '{kind}'"):
+            OnlineFinetuning(model, "masked", mask=UpdateMask(model.policy, kind))
+    with pytest.raises(ValueError, match="rollouts must be at least 1, got 0"):
+        train_update_mask(model, mask, cartpole, tasks=1, rollouts=0)
     with pytest.raises(ValueError, match="mask must be of kind 'sparse', got 'relu'"):
         train_update_mask(model, UpdateMask(model.policy, "relu"), cartpole, tasks=1)
     model.env = None

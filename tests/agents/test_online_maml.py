@@ -282,7 +282,7 @@ def test_divergence_is_told() -> None:
         ("c_maml", {"boundary": -1.0}, "boundary must be above 0"),
         ("c_maml", {"prolonged": True}, "boundary must be given with prolonged=True"),
         ("online_adam", {"pretrain_updates": 1}, "pretrain_updates must be 0 for a learner that"),
-        ("sparse_c_maml", {"sparsity": 2.0}, "sparsity must be from 0 to 1"),
+        ("sparse_c_maml", {"sparsity": 2.0}, "sparsity must be a probability"),
     ],
 )
 def test_bad_settings(method: str, settings: dict[str, Any], message: str) -> None:

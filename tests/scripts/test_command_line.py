@@ -254,7 +254,7 @@ def test_errors_of_run_omniglot_are_one_line(run, tmp_path, arguments, message):
 FEW_SHOT = (
     *("train-fewshot", "--recipe", "glyphs", "--num-ways", "3", "--width", "4"),
     *("--updates", "2", "--tasks-per-update", "1", "--evaluate-episodes", "2"),
-    *("--test-episodes", "3"),
+    *("--test-episodes", "3", "--validation-classes", "6"),
 )
 
 
@@ -270,7 +270,7 @@ def test_train_fewshot(run, few_glyphs, tmp_path):
     arguments = (*FEW_SHOT, "--runs", str(tmp_path), "--test-on", "glyphs")
     leaving, text = run(*arguments)
     assert leaving is None
-    assert "held out 0." in text and "3 episodes" in text and "block4" in text
+    assert "validation 0." in text and "3 episodes" in text and "block4" in text
     folder = tmp_path / "glyphs-3way-1shot" / "sparse_maml-0"
     assert f"in {folder}" in text
     assert json.loads((folder / "report.json").read_text())["updates"] == 2
@@ -339,5 +339,7 @@ def test_train_online_then_evaluate(run, tmp_path):
     folder = str(tmp_path / "ShiftingBandit-v0" / "online-sparse-0")
     leaving, text = run("evaluate-agent", folder, *worlds, "--num-worlds", "10")
     assert leaving is None and "online-sparse-0" in text and "ucb1" in text
+    leaving, text = run("train-online", "--env", "CartPole-v1", "--env-kwargs", "{}")
+    assert leaving == 2 and "--hidden must be given with another --env: the entries" in text
     leaving, text = run("train-online", *small, "--method", "elephant")
     assert "method must be one of" in leaving
