@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from driftwise.agents.continual import ONLINE_METHODS, ContinualConfig
-from driftwise.agents.continual.settings import SPARSE_RELU_RELEASE
+from driftwise.agents.continual.settings import PROLONGED_RELEASE, SPARSE_RELU_RELEASE
 from driftwise.benchmarks.continual_cells import cell_config, played
 from driftwise.tracking import Result
 
@@ -22,17 +22,20 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "unit_pixels": {"raw_pixels": False},
     "steps_10000": {"steps": 10_000},
 }
-RELEASED = "sparse_relu_c_maml_prolonged"
-"""The sparse C-MAML of the OSAKA release, by its own settings."""
+RELEASED = {
+    "c_maml_prolonged": ("c_maml", PROLONGED_RELEASE),
+    "sparse_relu_c_maml_prolonged": ("sparse_relu_c_maml", SPARSE_RELU_RELEASE),
+}
+"""Prolonged adaptation, dense and sparse, by the settings that the OSAKA release has for each."""
 IN_ALL_SETTINGS = ("c_maml", "sparse_c_maml", "sparse_relu_c_maml")
 
 
 def _config(row: str, setting: str) -> ContinualConfig:
     config = dataclasses.replace(BASE, **SETTINGS[setting])
     settings: dict[str, Any] = {"width": WIDTH}
-    if row == RELEASED:
-        row = "sparse_relu_c_maml"
-        settings |= SPARSE_RELU_RELEASE[config.stay_probability]
+    if row in RELEASED:
+        row, released = RELEASED[row]
+        settings |= released[config.stay_probability]
     return dataclasses.replace(config, learner=row, learner_kwargs=settings)
 
 
@@ -61,7 +64,7 @@ RESULT = Result(
     "episodes of 900 Omniglot classes before, 4 steps of 0.1, first order. Forgetting and "
     "transfer: accuracy on other drawings of the tasks that begin five equal parts of the stream, "
     "after one batch of them, tested after each part. Nothing was tuned.",
-    rows=[*ONLINE_METHODS, RELEASED],
+    rows=[*ONLINE_METHODS, *RELEASED],
     settings=list(SETTINGS),
     seeds=list(range(5)),
     run=run,
