@@ -46,7 +46,7 @@ class LaMAMLConfig(LearnerConfig):
         """The learner."""
         if self.norm not in ("group", "none"):
             raise ValueError(f"norm must be group or none, got {self.norm!r}")
-        settings = {key: value for key, value in asdict(self).items() if key != "logit_scale"}
+        settings = {k: v for k, v in asdict(self).items() if k not in self.mask_kwargs()}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             body = ConvNet(settings.pop("width"), settings.pop("norm"))
@@ -86,16 +86,18 @@ class SparseLaMAMLConfig(LaMAMLConfig):
 
     method: ClassVar[str] = "sparse_la_maml"
 
-    mask_learning_rate: float = 5e-3
+    mask_learning_rate: float = 5e-5
     """Adam's step size for the logits of the mask."""
     mask_optimizer: Literal["sgd", "adam"] = "adam"
     """Their optimiser."""
+    sparsity: float = 0.1
+    """Share of the weights that are closed at first."""
     logit_scale: float = 0.1
-    """Logits begin between minus this and this, half of them closed."""
+    """Half of the range in which logits begin."""
 
     def mask_kwargs(self) -> dict[str, float]:
         """More settings of the mask."""
-        return {"logit_scale": self.logit_scale}
+        return {"sparsity": self.sparsity, "logit_scale": self.logit_scale}
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ def test_learns_without_losing_the_old() -> None:
         return (0.8 * prototypes[labels] + noise).astype(np.float32)
 
     learner = make_learner(
-        "sparse_la_maml_inner", 6, width=8, inner_lr=0.05, learning_rate=0.05, parts=2
+        "sparse_la_maml_inner", 6, width=8, inner_lr=0.02, learning_rate=0.05, parts=2
     )
     for first in (0, 3):
         for _ in range(15):
