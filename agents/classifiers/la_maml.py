@@ -53,7 +53,7 @@ class LaMAMLMethod(NamedTuple):
 
 
 LA_MAML_METHODS = {
-    # Experience replay (Riemer et al. 2019, algorithm 4).
+    # Experience replay, with all else as in the others.
     "er": LaMAMLMethod(None, learned=False, outer=False),
     # Gupta et al. 2020, the three of them.
     "c_maml": LaMAMLMethod("dense", learned=False, outer=False),
