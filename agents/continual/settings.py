@@ -67,8 +67,8 @@ _UPDATE_MODULATION = {
         "boundary": 2.0,
     },
 }
-# Much less than in the release, which adapts by 16 steps, at 0.98 by second order, and pre-trains on
-# up to 100,000 updates of 4 or 8 episodes, stopped early by validation classes.
+# Much less than in the release, which adapts by 16 steps, at 0.98 by second order, and pre-trains
+# for up to 100,000 updates of 4 or 8 episodes, stopped early by validation classes.
 _PRETRAINED = {
     "learning_rate": 1e-3,
     "inner_lr": 0.1,
