@@ -61,9 +61,9 @@ RESULT = Result(
     "statistics; pixels of MNIST and Fashion-MNIST to 255, as released. Accuracy on each batch "
     "before it is learned. C-MAML (task boundaries seen, update modulation at 0.90) and Online "
     "Adam by the release's settings, ReLU by those of C-MAML, masks likewise, a tenth closed at "
-    "first, Adam 2.5e-4 on logits over a range of 0.2; prolonged: as released for each; MAML and its "
-    "masked forms: 500 updates of 4 episodes of 900 Omniglot classes before, 4 steps of 0.1, first "
-    "order. Forgetting and "
+    "first, Adam 2.5e-4 on logits over a range of 0.2; prolonged: as released for each; MAML and "
+    "its masked forms: 500 updates of 4 episodes of 900 Omniglot classes before, 4 steps of 0.1, "
+    "first order. Forgetting and "
     "transfer: accuracy on other drawings of the tasks that begin five equal parts of the stream, "
     "after one batch of them, tested after each part. Nothing was tuned.",
     rows=[*ONLINE_METHODS, *RELEASED],
