@@ -52,6 +52,10 @@ class OnlineConfig:
     inner_ent_coef: float = 0.1
     """Weight of the entropy bonus in an inner step: a policy that has become certain of an action
     would learn no other when the world changes."""
+    inner_decay: float = 0.0
+    """Share of what was learned in an episode that each inner step forgets: without it, a policy
+    that was right for long is certain, and a policy gradient hardly moves it when the world
+    changes."""
     first_order: bool = True
     """Take the inner gradients for constants."""
     gamma: float = 1.0
@@ -98,7 +102,7 @@ class OnlineConfig:
         check_rates(**{name: getattr(self, name) for name in above})
         for name in ("vf_coef", "ent_coef", "inner_ent_coef"):
             check_nonnegative(name, getattr(self, name))
-        for name in ("gamma", "inner_gamma"):
+        for name in ("gamma", "inner_gamma", "inner_decay"):
             check_probability(name, getattr(self, name))
         check_flag("first_order", self.first_order)
         check_probability("sparsity", self.sparsity)

@@ -33,10 +33,12 @@ class OnlineLearner:
     Every episode begins at the same weights, theta. After each ``adapt_every`` steps, what the row
     has seen in them is learned from, at once and for good::
 
-        phi_0 = theta,   phi_{k+1} = phi_k - step_size(m) * grad L(phi_k; segment k)
+        phi_0 = theta
+        phi_{k+1} = phi_k - step_size(m) * grad L(phi_k; segment k) - inner_decay * (phi_k - theta)
 
-    with L of :func:`~.network.policy_gradient_loss`. The adapted weights are all the memory that
-    the agent has, beside the observation.
+    with L of :func:`~.network.policy_gradient_loss`. The decay, of the weights that have a step
+    size, keeps what was learned long ago from outweighing what is learned now. The adapted weights
+    are all the memory that the agent has, beside the observation.
 
     theta and the mask m are trained for the return of whole episodes. The actions' log-probability
     is a function of both and of what was seen, and so the policy gradient is
@@ -113,14 +115,27 @@ class OnlineLearner:
         """
         return torch.func.vmap(self._forward)(fast, obs)
 
-    def adapt(self, fast: Parameters, sizes: Parameters | None, segment: Segment) -> Parameters:
-        """One inner step of N rows, each on its own segment (its tensors (N, ...))."""
+    def adapt(
+        self, fast: Parameters, theta: Parameters, sizes: Parameters | None, segment: Segment
+    ) -> Parameters:
+        """One inner step of N rows, each on its own segment (its tensors (N, ...)).
+
+        Args:
+            fast: phi, (N, *s) each.
+            theta: where the episodes began, (N, *s) each.
+            sizes: step sizes by name; None if nothing is adapted.
+            segment: what each row has seen since the last inner step.
+        """
         if sizes is None:
             return fast
         # Positions, since inner_step maps over the tensors of its batch one by one.
-        return inner_step(
+        moved = inner_step(
             self._loss, fast, sizes, *segment, first_order=self.config.first_order, vmapped=True
         )
+        decay = self.config.inner_decay
+        if not decay:
+            return moved
+        return moved | {name: moved[name] - decay * (fast[name] - theta[name]) for name in sizes}
 
     def _loss(self, parameters: Parameters, *segment: Tensor) -> Tensor:
         config = self.config
@@ -134,11 +149,11 @@ class OnlineLearner:
             episodes: whole episodes, (N, T + 1, D), (N, T), (N, T), as they were played.
         """
         every, (rows, steps) = self.config.adapt_every, episodes.actions.shape
-        fast, sizes = self.initial(rows), self.step_sizes()
-        found = []
+        theta, sizes = self.initial(rows), self.step_sizes()
+        fast, found = theta, []
         for first in range(0, steps, every):
             if first:
-                fast = self.adapt(fast, sizes, _part(episodes, first - every, first))
+                fast = self.adapt(fast, theta, sizes, _part(episodes, first - every, first))
             found.append(self.predict(fast, episodes.obs[:, first : min(first + every, steps)]))
         logits, values = zip(*found, strict=True)
         return torch.cat(logits, 1), torch.cat(values, 1)

@@ -118,7 +118,8 @@ class OnlinePlayer(Player):
             return self._fast
         segment = Segment(*(part[due] for part in self._seen))
         segment.obs[:, every] = obs[due]
-        moved = self.learner.adapt({n: p[due] for n, p in self._fast.items()}, self._sizes, segment)
+        fast, theta = ({n: p[due] for n, p in part.items()} for part in (self._fast, self._theta))
+        moved = self.learner.adapt(fast, theta, self._sizes, segment)
         check_finite(moved, "in an inner step", vmapped=True)
         if len(due) == len(self._count):
             return moved

@@ -22,6 +22,7 @@ def two_arms() -> OnlineConfig:
         adapt_every=5,
         inner_lr=2.0,
         inner_ent_coef=0.2,
+        inner_decay=0.3,  # without it, the good arm is hardly left when it has become the bad one
         vf_coef=0.1,  # with more, inner steps of this size overshoot in the critic
         # By first order, what was learned before a change weighs more than how fast it is
         # unlearned, and the mask closes.

@@ -27,7 +27,14 @@ from driftwise.tracking import CheckpointError, read_metrics, save_checkpoint
 
 BANDIT = {"num_arms": 2, "max_episode_steps": 12}
 SMALL = OnlineConfig(
-    env_kwargs=BANDIT, num_envs=6, width=5, adapt_every=4, updates=3, test_worlds=8, inner_gamma=0.7
+    env_kwargs=BANDIT,
+    num_envs=6,
+    width=5,
+    adapt_every=4,
+    updates=3,
+    test_worlds=8,
+    inner_gamma=0.7,
+    inner_decay=0.2,
 )
 
 
@@ -68,9 +75,10 @@ def readable_loss(learner, parameters, segment):
 
 @pytest.mark.parametrize("method", ["sparse", "relu", "per_parameter", "last_layer"])
 @pytest.mark.parametrize("first_order", [True, False])
-def test_rows_adapt_as_a_readable_loop_by_plain_autograd(method, first_order):
+@pytest.mark.parametrize("decay", [0.0, 0.2])
+def test_rows_adapt_as_a_readable_loop_by_plain_autograd(method, first_order, decay):
     """Values of the replay, and its gradient for theta and the mask."""
-    learner, env = made(method=method, first_order=first_order)
+    learner, env = made(method=method, first_order=first_order, inner_decay=decay)
     episodes, _ = collect(learner, env, seed=1)
     logits, values = learner.replay(episodes)
 
@@ -90,8 +98,10 @@ def test_rows_adapt_as_a_readable_loop_by_plain_autograd(method, first_order):
                     [phi[n] for n in sizes],
                     create_graph=not first_order,
                 )
-                moved = {n: phi[n] - sizes[n] * g for n, g in zip(sizes, gradients, strict=True)}
-                phi = phi | moved
+                phi = phi | {
+                    n: phi[n] - sizes[n] * g - decay * (phi[n] - theta[n])
+                    for n, g in zip(sizes, gradients, strict=True)
+                }
             found.append(learner._forward(phi, episodes.obs[row, first : first + 4]))
         expected.append(torch.cat([part[0] for part in found]))
         expected_values.append(torch.cat([part[1] for part in found]))
@@ -271,9 +281,11 @@ def test_recipes_are_valid():
 
 
 def test_steps_of_policy_gradient_find_the_better_arm():
-    """From the first weights on, with nothing trained: regret falls with every step."""
+    """From the first weights on, with nothing trained or forgotten: regret falls."""
     kwargs = {**RECIPES["two-arms"]().env_kwargs, "schedule": "Never()"}
-    config = dataclasses.replace(RECIPES["two-arms"](), method="full", env_kwargs=kwargs)
+    config = dataclasses.replace(
+        RECIPES["two-arms"](), method="full", env_kwargs=kwargs, inner_decay=0.0
+    )
     env = make_vector_env(config.env, 200, **kwargs)
     learner = OnlineLearner(config, env.single_observation_space, env.single_action_space)
     regret = play_agent(OnlinePlayer(learner), env, seed=0).regret.mean(0)
@@ -287,6 +299,7 @@ def test_steps_of_policy_gradient_find_the_better_arm():
         ({"inner_lr": 0.0}, ValueError, r"inner_lr must be above 0, got 0\.0"),
         ({"adapt_every": 0}, ValueError, "adapt_every must be at least 1, got 0"),
         ({"inner_gamma": 1.5}, ValueError, "inner_gamma must be a probability"),
+        ({"inner_decay": -0.1}, ValueError, "inner_decay must be a probability"),
         ({"ent_coef": -1.0}, ValueError, "ent_coef must be at least 0"),
         ({"hidden": (4,)}, ValueError, r"hidden must be from 0 to 3, got \(4,\)"),
         ({"sparsity": 2}, ValueError, "sparsity must be a probability"),
