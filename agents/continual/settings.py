@@ -31,17 +31,21 @@ _RELEASED: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 # As in the La-MAML release; ER has the rate of Riemer et al. (2019).
+_STEP_UNDER_MASK = {"rotations": 0.15, "permutations": 0.05, "many-permutations": 0.05}
 
 
-def _masked(learners: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _masked(stream: str) -> dict[str, dict[str, Any]]:
     """The masked forms of La-MAML's settings; of these none were published.
 
-    Nine in ten weights are open at first, and logits move slowly: Adam, whose steps do not get
-    smaller with the gradient, would else close most of the last layers within the stream's 10,000
-    updates, and what is closed in both loops learns no more.
+    A mask cannot lower a step size as La-MAML does, so that its own has to fit the stream. Nine in
+    ten weights are open at first, and logits move slowly: Adam, whose steps do not get smaller with
+    the gradient, would else close most of the last layers within the stream's 10,000 updates, and
+    what is closed in both loops learns no more.
     """
+    learners = _RELEASED[stream]
     base = {k: v for k, v in learners["la_maml"].items() if k != "mask_learning_rate"}
     base |= {
+        "inner_lr": _STEP_UNDER_MASK[stream],
         "mask_learning_rate": 5e-5,
         "mask_optimizer": "adam",
         "mask_kwargs": {"logit_scale": 0.1, "sparsity": 0.1},
@@ -53,7 +57,7 @@ def _masked(learners: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     }
 
 
-LA_MAML = {stream: learners | _masked(learners) for stream, learners in _RELEASED.items()}
+LA_MAML = {stream: learners | _masked(stream) for stream, learners in _RELEASED.items()}
 """By stream and learner."""
 
 _UPDATE_MODULATION = {
