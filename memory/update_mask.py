@@ -371,7 +371,7 @@ def _straight_through(value: Tensor, instead: Tensor) -> Tensor:
 
 
 def _put_back(
-    parameters: Parameters, before: Mapping[str, Tensor], support: Mapping[str, Tensor]
+    parameters: Mapping[str, Tensor], before: Mapping[str, Tensor], support: Mapping[str, Tensor]
 ) -> None:
     """Undo what was done to entries outside the support; a tensor without one has none."""
     for name, p in parameters.items():
