@@ -49,7 +49,7 @@ def test_curriculum_masks(row, setting, monkeypatch, tmp_path):
     assert ("sparsity_total" in found) == (row == "la_maml")
 
 
-@pytest.mark.parametrize("row", ["sparse_c_maml", osaka.RELEASED])
+@pytest.mark.parametrize("row", ["sparse_c_maml", *osaka.RELEASED])
 def test_osaka(row):
     found = osaka.run(row, "stay_90", 3)
     assert 0 <= found["online_accuracy"] <= 1 and "forgetting" in found
@@ -60,6 +60,16 @@ def test_cells_name_what_decides_them():
     for setting, changes in osaka.SETTINGS.items():
         found = osaka.config("c_maml", setting)["run"]
         assert all(found[name] == value for name, value in changes.items())
-    released = osaka.config(osaka.RELEASED, "stay_90")["learner"]
-    assert released["prolonged"] and released["inner_steps"] == 8 and released["width"] == 4
+    for row, learner, steps, modulation in (
+        ("sparse_relu_c_maml_prolonged", "sparse_relu_c_maml", 8, None),
+        ("c_maml_prolonged", "c_maml", 16, 1.0),
+    ):
+        released = osaka.config(row, "stay_90")["learner"]
+        assert released["prolonged"] and released["learner"] == learner and released["width"] == 4
+        assert (released["inner_steps"], released["modulation"]) == (steps, modulation)
     assert la_maml.config("la_maml", "default")["learner"]["mask_learning_rate"] == 0.3
+    same, masked = (
+        la_maml.config(row, "permutations")["learner"]
+        for row in (la_maml.SAME_STEPS, "sparse_la_maml")
+    )
+    assert same["inner_lr"] == same["learning_rate"] == masked["inner_lr"]

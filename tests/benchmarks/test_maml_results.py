@@ -18,7 +18,7 @@ def small(monkeypatch, tmp_path):
     base = dataclasses.replace(
         sparse_maml_signatures.BASE,
         **{"images": "glyphs", "test_on": (), "updates": 2, "width": 4, "tasks_per_update": 1},
-        **{"num_queries": 2, "evaluate_episodes": 2, "test_episodes": 3},
+        **{"num_queries": 2, "evaluate_episodes": 2, "test_episodes": 3, "validation_classes": 6},
     )
     monkeypatch.setattr(sparse_maml_signatures, "BASE", base)
     return base
