@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
@@ -26,7 +25,7 @@ from ...tracking import (
 from ..agent_files import agent_folder
 from ..plain_spaces import space_from_plain, space_to_plain
 from ..play_agent import Step, play_agent, play_steps
-from ..worlds import HELD_OUT_WORLDS, MAX_ENVS, make_vector_env
+from ..worlds import HELD_OUT_WORLDS, MAX_ENVS, find_spec, make_vector_env
 from .config import OnlineConfig
 from .learner import OnlineLearner
 from .network import Segment
@@ -117,7 +116,7 @@ def train_online(
 
 def _check_adapts(config: OnlineConfig) -> None:
     """Raise a ``ValueError`` if episodes are over before the first inner step."""
-    registered = gym.spec(config.env).max_episode_steps
+    registered = find_spec(config.env).max_episode_steps
     horizon = config.env_kwargs.get("max_episode_steps", registered)
     if config.method != "frozen" and horizon is not None and config.adapt_every >= horizon:
         raise ValueError(

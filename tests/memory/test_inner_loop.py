@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from driftwise.memory import UpdateMask, functional, inner_loop, inner_step, repeat
-
-KINDS = ("sparse", "relu", "dense", "per_parameter", "generated")
+from driftwise.memory.update_mask import KINDS
 
 
 class Small(nn.Module):

@@ -287,7 +287,10 @@ def test_bad_arguments(options, message):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("inner_lr", True), ("inner_lr", "0.1"), ("inner_lr", None), ("sparsity", True)],
+    [
+        *(("inner_lr", True), ("inner_lr", "0.1"), ("inner_lr", None)),
+        *(("sparsity", True), ("sparsity", "0.1")),
+    ],
 )
 def test_arguments_of_another_type(name, value):
     with pytest.raises(TypeError, match=f"{name} must be a number, got {value!r}"):
